@@ -1,0 +1,115 @@
+//! The traits that a plugin implements, one a kind, and what it gets from the host.
+
+use crate::types::{
+    Account, AccountVerdict, Attr, CallContext, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery,
+    TokenVerdict, VerifyOutcome, VerifyRequest,
+};
+
+/// What every plugin is: made from its config, asked for its manifest and health.
+pub trait Plugin: Sized + Send + Sync + 'static {
+    /// What the plugin says about itself.
+    fn manifest() -> Manifest;
+
+    /// Makes an instance from the operator's `config` table, given as JSON (`{}` where there is none).
+    ///
+    /// # Errors
+    /// Every fault of the config, best with its key.
+    fn create(config_json: &str) -> Result<Self, Vec<String>>;
+
+    /// Whether the plugin could answer now.
+    ///
+    /// # Errors
+    /// Why not.
+    fn health(&self, _call: &Call<'_>) -> Result<(), PluginError> {
+        Ok(())
+    }
+}
+
+/// Kind `user-verifier`: says whether a proof is a user's.
+pub trait UserVerifier: Plugin {
+    /// # Errors
+    /// Where there is no answer. It never means "accept".
+    fn verify(&self, call: &Call<'_>, request: &VerifyRequest) -> Result<VerifyOutcome, PluginError>;
+}
+
+/// Kind `scope-policy`: narrows what was requested.
+pub trait ScopePolicy: Plugin {
+    /// # Errors
+    /// Where there is no answer: the core then denies.
+    fn evaluate(&self, call: &Call<'_>, query: &ScopeQuery) -> Result<ScopeDecision, PluginError>;
+}
+
+/// Kind `token-format`: turns claims into a token and finds the handle in one.
+pub trait TokenFormat: Plugin {
+    /// `claims_json`: the claims; `jti` is the handle to embed. `key_id`: for `Host::sign`.
+    ///
+    /// # Errors
+    /// Where there is no token: the request then fails.
+    fn issue(&self, call: &Call<'_>, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError>;
+
+    /// # Errors
+    /// Where it cannot be said whether the token is valid.
+    fn validate(&self, call: &Call<'_>, token: &str) -> Result<TokenVerdict, PluginError>;
+}
+
+/// One call: its context and the host.
+pub struct Call<'a> {
+    /// What is known about the call.
+    pub context: &'a CallContext,
+    /// What the host offers.
+    pub host: &'a dyn Host,
+}
+
+/// The host interfaces of `wit/pintle.wit`. A function whose interface was not granted answers `denied`.
+pub trait Host {
+    /// `log.emit`. `level`: 1 error, 2 warning, 3 information, 4 debug, 5 trace.
+    fn log(&self, level: u8, message: &str, fields: &[Attr]);
+    /// `clock.now-ms`: milliseconds since the Unix epoch.
+    fn now_ms(&self) -> u64;
+    /// `clock.monotonic-ms`: milliseconds since an arbitrary start.
+    fn monotonic_ms(&self) -> u64;
+    /// `random.bytes`, at most 4096.
+    fn random(&self, count: u32) -> Vec<u8>;
+    /// `config.json`.
+    fn config_json(&self) -> String;
+    /// `kv.get`: the value and its version.
+    ///
+    /// # Errors
+    /// `denied`, `unavailable`.
+    fn kv_get(&self, key: &str) -> Result<Option<(Vec<u8>, u64)>, PluginError>;
+    /// `kv.put`; `if_version`: 0 for "absent". Returns the new version.
+    ///
+    /// # Errors
+    /// `invalid("conflict")` where the version differs; `denied`, `unavailable`.
+    fn kv_put(&self, key: &str, value: &[u8], ttl_s: Option<u32>, if_version: Option<u64>) -> Result<u64, PluginError>;
+    /// `kv.delete`.
+    ///
+    /// # Errors
+    /// `denied`, `unavailable`.
+    fn kv_delete(&self, key: &str) -> Result<(), PluginError>;
+    /// `crypto.password-verify` for an Argon2 PHC string.
+    ///
+    /// # Errors
+    /// `invalid` for a malformed PHC string, `unavailable` when the hashing queue is full.
+    fn password_verify(&self, phc: &str, password: &[u8]) -> Result<bool, PluginError>;
+    /// `crypto.sign`, only inside `TokenFormat::issue`.
+    ///
+    /// # Errors
+    /// `denied` outside of `issue` or for a payload that is not the host's.
+    fn sign(&self, key_id: &str, alg: &str, input: &[u8]) -> Result<Vec<u8>, PluginError>;
+    /// `crypto.verify`: false for an unknown key.
+    ///
+    /// # Errors
+    /// `denied`.
+    fn verify(&self, key_id: &str, alg: &str, input: &[u8], signature: &[u8]) -> Result<bool, PluginError>;
+    /// `accounts.lookup`; `by`: `id` or `username`.
+    ///
+    /// # Errors
+    /// `denied`, `unavailable`.
+    fn account_lookup(&self, by: &str, value: &str) -> Result<Option<Account>, PluginError>;
+    /// `accounts.verify`.
+    ///
+    /// # Errors
+    /// `denied`, `unavailable`.
+    fn account_verify(&self, username: &str, password: &[u8]) -> Result<AccountVerdict, PluginError>;
+}

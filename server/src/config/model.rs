@@ -1,0 +1,404 @@
+//! The configuration once it is parsed and cross-checked: plain typed values.
+
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// The whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `issuer`: the issuer identifier (RFC 8414 §2), without a trailing slash.
+    pub issuer: String,
+    /// `data_dir`: where the store, the admin socket and a generated master key live.
+    pub data_dir: PathBuf,
+    /// `[listen]`.
+    pub listen: Listen,
+    /// `[paths]`.
+    pub paths: Paths,
+    /// `[grants]`.
+    pub grants: Grants,
+    /// `[tokens]`.
+    pub tokens: Tokens,
+    /// `[keys]`.
+    pub keys: Keys,
+    /// `[authorize]`.
+    pub authorize: Authorize,
+    /// `[compatibility]`.
+    pub compatibility: Compatibility,
+    /// `[passwords]`.
+    pub passwords: Passwords,
+    /// `[lockout]`.
+    pub lockout: Lockout,
+    /// `[store]`.
+    pub store: StoreOptions,
+    /// `[log]`.
+    pub log: Log,
+    /// `[monitoring]`.
+    pub monitoring: Monitoring,
+    /// `[trust]`.
+    pub trust: Trust,
+    /// `[[clients]]`.
+    pub clients: Vec<ClientEntry>,
+    /// `[plugins.<name>]`.
+    pub plugins: BTreeMap<String, PluginEntry>,
+    /// `[users] chain`: who is asked, in order.
+    pub chain: Vec<ChainEntry>,
+    /// `[scopes] policies`: names of plugins, all of which must grant a scope.
+    pub scope_policies: Vec<String>,
+}
+
+/// One address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// `127.0.0.1:8080`, `[::1]:8080`.
+    Tcp(SocketAddr),
+    /// `unix:/run/pintle.sock`, relative to the configuration file.
+    Unix(PathBuf),
+}
+
+/// `[listen]`.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    /// `address`: one or a list.
+    pub addresses: Vec<Address>,
+    /// `tls = { certificate, key }`: PEM files.
+    pub tls: Option<Tls>,
+    /// `behind_proxy`: plain HTTP beyond loopback is meant.
+    pub behind_proxy: bool,
+    /// `trusted_proxies`: whose `Forwarded`/`X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `header_timeout` (10 s): from the first byte to the end of the head.
+    pub header_timeout: Duration,
+    /// `body_timeout` (10 s).
+    pub body_timeout: Duration,
+    /// `idle_timeout` (60 s): between requests.
+    pub idle_timeout: Duration,
+    /// `drain_timeout` (20 s): after SIGTERM.
+    pub drain_timeout: Duration,
+    /// `max_connections` (4096).
+    pub max_connections: usize,
+}
+
+/// PEM files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// The chain, leaf first.
+    pub certificate: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// `[paths]`: each is `root` followed by the value; one or several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// `root` (empty).
+    pub root: String,
+    /// `token` (`/token`).
+    pub token: Vec<String>,
+    /// `authorize` (`/authorize`).
+    pub authorize: Vec<String>,
+    /// `introspect` (`/introspect`).
+    pub introspect: Vec<String>,
+    /// `revoke` (`/revoke`).
+    pub revoke: Vec<String>,
+    /// `jwks` (`/jwks`).
+    pub jwks: Vec<String>,
+}
+
+/// `[grants]`.
+#[derive(Clone, Debug, Default)]
+pub struct Grants {
+    /// `default_client`: who a token request is from when it names no client.
+    pub default_client: Option<String>,
+}
+
+/// `[tokens]`.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// `[tokens.access]`.
+    pub access: AccessTokens,
+    /// `[tokens.refresh]`.
+    pub refresh: RefreshTokens,
+    /// `[tokens.code] lifetime` (1 minute).
+    pub code_lifetime: Duration,
+}
+
+/// `[tokens.access]`.
+#[derive(Clone, Debug)]
+pub struct AccessTokens {
+    /// `format`: `jwt`, `opaque`, or the name of a plugin of the kind token-format.
+    pub format: String,
+    /// `algorithm` (`EdDSA`).
+    pub algorithm: Algorithm,
+    /// `lifetime` (1 h).
+    pub lifetime: Duration,
+    /// `audience` (the issuer).
+    pub audience: Vec<String>,
+    /// `typ`: the JOSE header's (`at+jwt`; RFC 9068 §2.1).
+    pub typ: String,
+}
+
+/// `[tokens.refresh]`.
+#[derive(Clone, Debug)]
+pub struct RefreshTokens {
+    /// `lifetime` (30 d), from the login; rotation does not lengthen it.
+    pub lifetime: Duration,
+    /// `grace` (5 s): how long a used token still gets the same successor.
+    pub grace: Duration,
+    /// `ends_access_tokens` (false): a rotation ends the access tokens issued beside the old one.
+    pub ends_access_tokens: bool,
+}
+
+/// A JWS algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Algorithm {
+    /// Ed25519.
+    EdDsa,
+    /// RSASSA-PKCS1-v1_5 with SHA-256, 2048 bits.
+    Rs256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+}
+
+impl Algorithm {
+    /// The name in `alg`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EdDsa => "EdDSA",
+            Self::Rs256 => "RS256",
+            Self::Es256 => "ES256",
+        }
+    }
+
+    /// The algorithm named `name`, as `alg` spells it.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::EdDsa, Self::Rs256, Self::Es256].into_iter().find(|algorithm| algorithm.name() == name)
+    }
+}
+
+/// `[keys]`.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    /// `master = { file | env }`: 32 bytes as base64 or hex; without it a generated file `<data_dir>/master.key`.
+    pub master: Option<SecretSource>,
+    /// `rotate_every` (90 d).
+    pub rotate_every: Duration,
+    /// `publish_before` (1 d): how long the next key is published before it signs.
+    pub publish_before: Duration,
+}
+
+/// Where a secret comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// `{ value }`.
+    Value(Zeroizing<String>),
+    /// `{ file }`: trailing line end removed.
+    File(PathBuf),
+    /// `{ env }`.
+    Env(String),
+    /// `{ hash }`: a PHC string (client secrets only).
+    Hash(String),
+}
+
+impl std::fmt::Debug for SecretSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Value(_) => write!(f, "Value(…)"),
+            Self::File(path) => write!(f, "File({})", path.display()),
+            Self::Env(name) => write!(f, "Env({name})"),
+            Self::Hash(_) => write!(f, "Hash(…)"),
+        }
+    }
+}
+
+/// `[authorize]`.
+#[derive(Clone, Debug, Default)]
+pub struct Authorize {
+    /// `bearer_login` (false): a trusted client's token stands for the user's login.
+    pub bearer_login: bool,
+}
+
+/// `[compatibility]`: differences from the RFCs, each off by default.
+#[derive(Clone, Debug)]
+pub struct Compatibility {
+    /// `unauthorized_client_status` (400).
+    pub unauthorized_client_status: u16,
+    /// `bearer_errors` (`rfc6750`, `korap`).
+    pub bearer_errors: BearerErrors,
+}
+
+/// What a refused bearer token is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BearerErrors {
+    /// RFC 6750 §3.
+    Rfc6750,
+    /// The same, and a JSON body with `errors[0][1]`.
+    Korap,
+}
+
+/// `[passwords]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Passwords {
+    /// `memory_kib` (19456).
+    pub memory_kib: u32,
+    /// `iterations` (2).
+    pub iterations: u32,
+    /// `parallelism` (1).
+    pub parallelism: u32,
+    /// `threads` (the number of cores).
+    pub threads: usize,
+    /// `queue` (256): waiting hashes; more are answered 503.
+    pub queue: usize,
+    /// `min_length` (8): of a new password, in characters.
+    pub min_length: usize,
+    /// `failure_time` (500 ms): a failed login never answers sooner.
+    pub failure_time: Duration,
+}
+
+/// `[lockout]`.
+#[derive(Clone, Debug)]
+pub struct Lockout {
+    /// `free_tries` (5), per account and per address.
+    pub free_tries: u32,
+    /// `base_delay` (1 s): after the first try that is not free; doubles with each.
+    pub base_delay: Duration,
+    /// `max_delay` (15 min).
+    pub max_delay: Duration,
+    /// `forget_after` (1 h) without a failure.
+    pub forget_after: Duration,
+    /// `max_entries` (100 000).
+    pub max_entries: usize,
+}
+
+/// `[store]`.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// `cache_mib` (16).
+    pub cache_mib: u64,
+    /// `sweep_every` (1 min).
+    pub sweep_every: Duration,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// `format` (`pretty`, `json`).
+    pub json: bool,
+    /// `filter` (`info`), as of tracing's env filter.
+    pub filter: String,
+    /// `audit`: a file for the audit log beside the ordinary one.
+    pub audit: Option<PathBuf>,
+}
+
+/// `[monitoring]`.
+#[derive(Clone, Debug, Default)]
+pub struct Monitoring {
+    /// `address`: an own listener for `/health/*` and `/metrics`; without it they are on the main one, `/metrics` only
+    /// for loopback peers.
+    pub address: Option<Address>,
+}
+
+/// `[trust]`.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    /// `native` (false): whether native plugins may be loaded.
+    pub native: bool,
+    /// `keys`: `ed25519:<base64>`, whose plugin signatures count.
+    pub keys: Vec<String>,
+}
+
+/// RFC 6749 §2.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientType {
+    /// It can keep a secret.
+    Confidential,
+    /// It cannot.
+    Public,
+}
+
+/// `[[clients]]`.
+#[derive(Clone, Debug)]
+pub struct ClientEntry {
+    /// `id`.
+    pub id: String,
+    /// `name` (the id).
+    pub name: String,
+    /// `type`.
+    pub client_type: ClientType,
+    /// `secret`: one or two.
+    pub secrets: Vec<SecretSource>,
+    /// `trusted` (false): first-party, may handle a user's password.
+    pub trusted: bool,
+    /// `introspect` (false): may introspect tokens that are not its own.
+    pub introspect: bool,
+    /// `grants`.
+    pub grants: Vec<String>,
+    /// `scopes`: at most 64.
+    pub scopes: Vec<String>,
+    /// `redirect_uris`.
+    pub redirect_uris: Vec<String>,
+    /// `cors`: origins.
+    pub cors: Vec<String>,
+    /// `access_lifetime`: instead of `tokens.access.lifetime`.
+    pub access_lifetime: Option<Duration>,
+}
+
+/// `[plugins.<name>]`.
+#[derive(Clone, Debug)]
+pub struct PluginEntry {
+    /// `source`: `builtin:<name>` or a file, relative to the configuration file.
+    pub source: PluginSource,
+    /// `sha256`: hex; demanded for a native plugin.
+    pub sha256: Option<String>,
+    /// `config`: handed to the plugin as JSON.
+    pub config_json: String,
+    /// `allow`: host interfaces that this plugin may use beside `log`, `clock`, `random`, `config` and `crypto`:
+    /// `kv`, `accounts`. A `builtin:` plugin gets what its manifest wants.
+    pub allow: Option<Vec<String>>,
+    /// `limits`.
+    pub limits: PluginLimits,
+    /// `required` (false): the server does not start without it.
+    pub required: bool,
+    /// `reuse` (1): calls of one Wasm instance, at most 128.
+    pub reuse: u32,
+}
+
+/// Where a plugin's code is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PluginSource {
+    /// Linked into the server.
+    Builtin(String),
+    /// `.wasm`.
+    Wasm(PathBuf),
+    /// `.so`, `.dylib`, `.dll`.
+    Native(PathBuf),
+}
+
+/// `limits`: unset ones are the kind's.
+#[derive(Clone, Debug, Default)]
+pub struct PluginLimits {
+    /// `timeout`: wall time of a call.
+    pub timeout: Option<Duration>,
+    /// `cpu`: CPU time of a call.
+    pub cpu: Option<Duration>,
+    /// `memory_mib` (64).
+    pub memory_mib: Option<u32>,
+    /// `concurrency` (32).
+    pub concurrency: Option<u32>,
+    /// `queue` (64).
+    pub queue: Option<u32>,
+}
+
+/// One entry of `[users] chain`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainEntry {
+    /// The plugin's name.
+    pub plugin: String,
+    /// `on_error = "next"`: a broken backend is passed over; by default it is a 503.
+    pub next_on_error: bool,
+}

@@ -1,0 +1,7 @@
+//! The Pintle identity server as a library.
+
+pub mod clock;
+pub mod config;
+pub mod entropy;
+pub mod plugin;
+pub mod store;

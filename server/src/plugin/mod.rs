@@ -1,0 +1,68 @@
+//! Plugins as the server sees them: one trait a kind, which the linked-in, native and Wasm packagings implement.
+//!
+//! Plugins advise, the core enforces; and no failure here ever means "accept".
+
+use async_trait::async_trait;
+use pintle_plugin_api::{
+    Account, AccountVerdict, CallContext, IssuedToken, PluginError, ScopeDecision, ScopeQuery, TokenVerdict,
+    VerifyOutcome, VerifyRequest,
+};
+
+/// Kind `user-verifier`. `UnknownUser` lets the chain ask the next backend, `Rejected` stops it, an error is neither.
+#[async_trait]
+pub trait UserVerifier: Send + Sync {
+    /// Asks whether the proof is the user's.
+    async fn verify(&self, call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, PluginError>;
+}
+
+/// Kind `scope-policy`. The core intersects the decision with what the client may have, so a policy can never widen it.
+#[async_trait]
+pub trait ScopePolicy: Send + Sync {
+    /// Asks what of the requested scopes may be granted.
+    async fn evaluate(&self, call: &CallContext, query: ScopeQuery) -> Result<ScopeDecision, PluginError>;
+}
+
+/// Kind `token-format`. The core compares the finished token's claims with its own before the token leaves.
+#[async_trait]
+pub trait TokenFormat: Send + Sync {
+    /// Asks for a token with these claims; `key_id` is the key that `sign` will take.
+    async fn issue(&self, call: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError>;
+
+    /// Asks for the handle in a token.
+    async fn validate(&self, call: &CallContext, token: &str) -> Result<TokenVerdict, PluginError>;
+}
+
+/// What the host interfaces of the WIT stand on; `app.rs` wires the real one, tests a small one. `plugin` is the name
+/// of the plugin's entry in the config.
+#[async_trait]
+pub trait HostServices: Send + Sync + 'static {
+    /// Milliseconds since the Unix epoch.
+    fn now_ms(&self) -> u64;
+    /// Milliseconds since an arbitrary start.
+    fn monotonic_ms(&self) -> u64;
+    /// Fills `bytes` from the operating system's generator.
+    fn random(&self, bytes: &mut [u8]);
+    /// The value of a plugin's key and its version.
+    async fn kv_get(&self, plugin: &str, key: &str) -> Result<Option<(Vec<u8>, u64)>, PluginError>;
+    /// Sets a plugin's key; `if_version` 0 for "absent". `Invalid("conflict")` when the version differs.
+    async fn kv_put(
+        &self,
+        plugin: &str,
+        key: &str,
+        value: Vec<u8>,
+        ttl_s: Option<u32>,
+        if_version: Option<u64>,
+    ) -> Result<u64, PluginError>;
+    /// Removes a plugin's key.
+    async fn kv_delete(&self, plugin: &str, key: &str) -> Result<(), PluginError>;
+    /// Checks a password against an Argon2 PHC string on the hashing threads.
+    async fn password_verify(&self, phc: &str, password: &[u8]) -> Result<bool, PluginError>;
+    /// Signs; the caller has checked that the input is what may be signed.
+    fn sign(&self, key_id: &str, alg: &str, input: &[u8]) -> Result<Vec<u8>, PluginError>;
+    /// Checks a signature; false for an unknown key.
+    fn verify(&self, key_id: &str, alg: &str, input: &[u8], signature: &[u8]) -> Result<bool, PluginError>;
+    /// Looks an account of the core's own table up by `id` or `username`.
+    async fn account_lookup(&self, by: &str, value: &str) -> Result<Option<Account>, PluginError>;
+    /// Checks a password of the core's own table, in the same time for an unknown user.
+    async fn account_verify(&self, username: &str, password: &[u8]) -> Result<AccountVerdict, PluginError>;
+}

@@ -1,0 +1,191 @@
+//! The store: an ordered key-value table with optimistic transactions.
+//!
+//! Every engine keeps these promises, and `conformance` proves them: a commit is atomic, linearizable, and durable
+//! before it returns; a version is never used twice; an expired record may go late and never early; what a read returns
+//! is durable too (an engine that applies before it syncs lets the read wait).
+
+pub mod record;
+
+use crate::clock::UnixTime;
+use async_trait::async_trait;
+use std::error::Error;
+use std::sync::Arc;
+
+/// The largest value a store takes, in bytes. sled puts larger ones (from about 128 KiB) into files it never syncs.
+pub const MAX_VALUE_BYTES: usize = 64 * 1024;
+
+/// A key: bytes, ordered bytewise. `record` makes them from typed parts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Arc<[u8]>);
+
+impl Key {
+    /// The key made of these bytes.
+    #[must_use]
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self(bytes.into())
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Which write a value is from; larger for a later one, never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(pub u64);
+
+/// A value and the version that wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Versioned {
+    /// The bytes as they were put.
+    pub value: Vec<u8>,
+    /// The version of that write.
+    pub version: Version,
+}
+
+/// What must hold for a batch to be applied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// The key has no value, or an expired one.
+    Absent,
+    /// The key's value is of this version.
+    At(Version),
+}
+
+/// One change of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Sets the value; from `expires_at` on the record may be removed.
+    Put {
+        /// At most [`MAX_VALUE_BYTES`].
+        value: Vec<u8>,
+        /// Exclusive end of life; `None` for ever.
+        expires_at: Option<UnixTime>,
+    },
+    /// Removes the record.
+    Delete,
+}
+
+/// Preconditions and changes that are applied together or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Checked first, all of them.
+    pub preconditions: Vec<(Key, Precondition)>,
+    /// Applied in order.
+    pub changes: Vec<(Key, Change)>,
+}
+
+impl Batch {
+    /// An empty batch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Requires that `key` has no value.
+    #[must_use]
+    pub fn expect_absent(mut self, key: Key) -> Self {
+        self.preconditions.push((key, Precondition::Absent));
+        self
+    }
+
+    /// Requires that `key` is at `version`.
+    #[must_use]
+    pub fn expect_at(mut self, key: Key, version: Version) -> Self {
+        self.preconditions.push((key, Precondition::At(version)));
+        self
+    }
+
+    /// Requires that `key` is as it was loaded: at that version, or absent.
+    #[must_use]
+    pub fn expect_as_loaded(self, key: Key, loaded: Option<Version>) -> Self {
+        match loaded {
+            Some(version) => self.expect_at(key, version),
+            None => self.expect_absent(key),
+        }
+    }
+
+    /// Sets `key` to `value`.
+    #[must_use]
+    pub fn put(mut self, key: Key, value: Vec<u8>, expires_at: Option<UnixTime>) -> Self {
+        self.changes.push((key, Change::Put { value, expires_at }));
+        self
+    }
+
+    /// Removes `key`.
+    #[must_use]
+    pub fn delete(mut self, key: Key) -> Self {
+        self.changes.push((key, Change::Delete));
+        self
+    }
+}
+
+/// The engine cannot answer.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the store is unavailable: {0}")]
+pub struct StoreError(pub Arc<dyn Error + Send + Sync>);
+
+impl StoreError {
+    /// Wraps an engine's fault.
+    pub fn new(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self(Arc::from(cause.into()))
+    }
+}
+
+/// Why a batch was not applied. Nothing of it was.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CommitError {
+    /// A precondition does not hold: load again and decide again.
+    #[error("another commit was first")]
+    Conflict,
+    /// A value is larger than [`MAX_VALUE_BYTES`].
+    #[error("a value of {0} bytes is larger than the store takes")]
+    TooLarge(usize),
+    /// The engine cannot answer. Whether the batch is applied after a restart is not known.
+    #[error(transparent)]
+    Unavailable(#[from] StoreError),
+}
+
+/// Figures for the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StoreStats {
+    /// Bytes on disk (0 for memory).
+    pub disk_bytes: u64,
+    /// Batches committed since the start.
+    pub commits: u64,
+    /// Syncs since the start; `commits / syncs` is the mean group size.
+    pub syncs: u64,
+}
+
+/// An engine.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The value of `key`; `None` also once it has expired.
+    ///
+    /// # Errors
+    /// When the engine cannot answer.
+    async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError>;
+
+    /// At most `limit` records whose keys start with `prefix`, in key order, from after `after` on, expired ones left out.
+    ///
+    /// # Errors
+    /// When the engine cannot answer.
+    async fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Versioned)>, StoreError>;
+
+    /// Applies `batch` if its preconditions hold, and returns once it is durable.
+    ///
+    /// # Errors
+    /// `Conflict`, `TooLarge`, `Unavailable`.
+    async fn commit(&self, batch: Batch) -> Result<(), CommitError>;
+
+    /// Removes some expired records, a small step; returns how many.
+    ///
+    /// # Errors
+    /// When the engine cannot answer.
+    async fn sweep(&self) -> Result<usize, StoreError>;
+
+    /// Figures for the metrics.
+    fn stats(&self) -> StoreStats;
+}
