@@ -3,5 +3,6 @@
 pub mod clock;
 pub mod config;
 pub mod entropy;
+pub mod keys;
 pub mod plugin;
 pub mod store;
