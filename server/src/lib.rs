@@ -4,5 +4,6 @@ pub mod clock;
 pub mod config;
 pub mod entropy;
 pub mod oauth;
+pub mod keys;
 pub mod plugin;
 pub mod store;
