@@ -8,3 +8,5 @@ pub mod lockout;
 pub mod password;
 pub mod plugin;
 pub mod store;
+#[cfg(test)]
+mod test_store;
