@@ -1,6 +1,7 @@
 //! Verifying a user through the chain of backends, with the brute-force defence around it.
 
 use super::{Call, Core};
+use crate::lockout::{AdmitError, Admission, TypedName};
 use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::plugin::chain::ChainOutcome;
@@ -44,54 +45,67 @@ async fn attempt(
     username: &str,
     password: &Zeroizing<String>,
 ) -> Result<Login, OAuthError> {
-    let admission = match core.lockout.admit(username, call.ip).await {
-        Ok(admission) => admission,
-        Err(refusal) => {
-            core.metrics.login("locked_out");
-            return Err(held_back(refusal.retry_after));
-        }
-    };
+    let admission = admit(core, call, username).await?;
     let request = VerifyRequest {
         username: Some(username.to_owned()),
         kind: "password".to_owned(),
         secret: password.as_bytes().to_vec(),
         ..VerifyRequest::default()
     };
-    let report = core.users.verify(&call.context(Some(&client.id)), request).await;
-    for step in &report.steps {
-        call.trail.verdict(&step.plugin, step.verdict, step.millis);
+    let (outcome, steps) = core.users.verify(&call.context(Some(&client.id)), &request).await;
+    for step in &steps {
+        call.trail.verdict(&step.backend, step.verdict.name(), step.duration_ms);
     }
-    let failed = || OAuthError::invalid_grant("user name or password is wrong");
-    match report.outcome {
+    core.metrics.login(outcome_name(&outcome));
+    let failed = |why: String| OAuthError::invalid_grant("user name or password is wrong").because(why);
+    match outcome {
         ChainOutcome::Accepted { backend, accepted } => {
-            admission.succeeded().await?;
+            // Where the failures cannot be forgotten the login is still right.
+            if let Err(error) = admission.succeeded().await {
+                tracing::warn!(%error, "failed logins could not be forgotten");
+            }
             call.trail.note(|facts| facts.username = Some(accepted.account.username.clone()));
-            core.metrics.login("accepted");
             Ok(Login { backend, accepted })
         }
         ChainOutcome::Rejected { reason, .. } => {
             // A backend knows the name, so what was typed is no password that slipped into the wrong field.
             call.trail.note(|facts| facts.username = Some(username.to_owned()));
-            admission.failed(true).await?;
-            core.metrics.login("rejected");
-            Err(failed().because(reason))
+            admission.failed(TypedName::Known).await?;
+            Err(failed(reason))
         }
         ChainOutcome::UnknownEverywhere => {
-            admission.failed(false).await?;
-            core.metrics.login("unknown");
-            Err(failed().because("no backend knows the user"))
+            admission.failed(TypedName::Unknown).await?;
+            Err(failed("no backend knows the user".to_owned()))
         }
         ChainOutcome::Challenge { backend, .. } => {
-            admission.failed(true).await?;
-            core.metrics.login("challenge");
-            Err(failed().because(format!("{backend} asks for a second step, which this version cannot take")))
+            admission.failed(TypedName::Known).await?;
+            Err(failed(format!("{backend} asks for a second step, which this version cannot take")))
         }
         ChainOutcome::Broken { backend, error } => {
-            admission.abandoned().await;
-            core.metrics.login("broken");
+            admission.abandoned();
             let unavailable = OAuthError::unavailable(format!("plugin {backend}: {error}"));
             Err(unavailable.retry_after(Duration::from_secs(2)))
         }
+    }
+}
+
+async fn admit(core: &Core, call: &Call, username: &str) -> Result<Admission, OAuthError> {
+    core.lockout.admit(username, call.ip).await.map_err(|error| match error {
+        AdmitError::Refused(refusal) => {
+            core.metrics.login("locked_out");
+            held_back(refusal.retry_after)
+        }
+        AdmitError::Unavailable(error) => error.into(),
+    })
+}
+
+const fn outcome_name(outcome: &ChainOutcome) -> &'static str {
+    match outcome {
+        ChainOutcome::Accepted { .. } => "accepted",
+        ChainOutcome::Rejected { .. } => "rejected",
+        ChainOutcome::UnknownEverywhere => "unknown",
+        ChainOutcome::Challenge { .. } => "challenge",
+        ChainOutcome::Broken { .. } => "broken",
     }
 }
 

@@ -48,7 +48,7 @@ pub struct Core {
     /// The hashing threads.
     pub hasher: Arc<PasswordHasher>,
     /// Brute-force defence.
-    pub lockout: Lockout,
+    pub lockout: Arc<Lockout>,
     /// Who is asked about users.
     pub users: UserChain,
     /// Backends whose accounts are the core's own.

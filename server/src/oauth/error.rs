@@ -33,15 +33,15 @@ pub enum ErrorCode {
     InvalidToken,
     /// RFC 6750 §3.1.
     InsufficientScope,
-    /// RFC 7009 §2.2.1.
-    UnsupportedTokenType,
+    /// `invalid_request` for a body that did not arrive in time (RFC 9110 §15.5.9).
+    RequestTimeout,
     /// No such path; not an OAuth error, in the same shape.
     NotFound,
     /// No such method at this path; not an OAuth error, in the same shape.
     MethodNotAllowed,
     /// `invalid_request` for a body that is too long (RFC 9110 §15.5.14).
     ContentTooLarge,
-    /// `invalid_request` for a body of another media type (RFC 9110 §15.5.16).
+    /// `invalid_request` for a body that is no form (RFC 6749 §3.2).
     UnsupportedMediaType,
 }
 
@@ -50,7 +50,9 @@ impl ErrorCode {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::InvalidRequest | Self::ContentTooLarge | Self::UnsupportedMediaType => "invalid_request",
+            Self::InvalidRequest | Self::ContentTooLarge | Self::UnsupportedMediaType | Self::RequestTimeout => {
+                "invalid_request"
+            }
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
             Self::UnauthorizedClient => "unauthorized_client",
@@ -62,7 +64,6 @@ impl ErrorCode {
             Self::TemporarilyUnavailable | Self::TooManyRequests => "temporarily_unavailable",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
-            Self::UnsupportedTokenType => "unsupported_token_type",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
         }
@@ -78,13 +79,13 @@ impl ErrorCode {
             | Self::UnsupportedGrantType
             | Self::InvalidScope
             | Self::UnsupportedResponseType
-            | Self::UnsupportedTokenType => 400,
+            | Self::UnsupportedMediaType => 400,
             Self::InvalidClient | Self::InvalidToken => 401,
             Self::AccessDenied | Self::InsufficientScope => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
             Self::ContentTooLarge => 413,
-            Self::UnsupportedMediaType => 415,
             Self::TooManyRequests => 429,
             Self::ServerError => 500,
             Self::TemporarilyUnavailable => 503,
