@@ -3,81 +3,65 @@
 use super::*;
 use crate::clock::ManualClock;
 use crate::entropy::SystemEntropy;
-use crate::store::{Change, Key, Precondition, StoreError, StoreStats, Version, Versioned};
+use crate::store::memory::MemoryStore;
+use crate::store::{Key, StoreError, StoreStats, Versioned};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use jsonwebtoken::jwk::{JwkSet, ThumbprintHash};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A store in a map; it yields at every call, so that tasks on one thread interleave.
-#[derive(Default)]
-struct MapStore(Mutex<(BTreeMap<Key, Versioned>, u64)>);
+/// The memory engine, yielding at every call, so that tasks on one thread interleave.
+struct Yielding(MemoryStore);
 
-impl MapStore {
-    fn edit(&self, table: &str, change: impl Fn(&mut Vec<u8>)) {
-        let mut inner = self.0.lock().unwrap();
-        let found: Vec<_> =
-            inner.0.iter_mut().filter(|(key, _)| key.as_bytes().starts_with(table.as_bytes())).collect();
-        assert!(!found.is_empty(), "no record in {table}");
-        found.into_iter().for_each(|(_, record)| change(&mut record.value));
+impl Yielding {
+    async fn records(&self, table: &str) -> Vec<(Key, Versioned)> {
+        self.0.scan(&Key::new(table.as_bytes()), None, 100).await.unwrap()
     }
 
-    fn text(&self) -> String {
-        let inner = self.0.lock().unwrap();
-        inner.0.values().map(|record| String::from_utf8_lossy(&record.value).into_owned()).collect()
+    async fn edit(&self, table: &str, change: impl Fn(&mut Vec<u8>)) {
+        let (key, mut record) = self.records(table).await.pop().unwrap();
+        change(&mut record.value);
+        self.0.commit(Batch::new().put(key, record.value, None)).await.unwrap();
+    }
+
+    async fn text(&self) -> String {
+        let records = self.records("").await;
+        records.iter().map(|(_, record)| String::from_utf8_lossy(&record.value)).collect()
     }
 }
 
 #[async_trait]
-impl Store for MapStore {
+impl Store for Yielding {
     async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
         tokio::task::yield_now().await;
-        Ok(self.0.lock().unwrap().0.get(key).cloned())
+        self.0.get(key).await
     }
 
-    async fn scan(&self, prefix: &Key, _: Option<&Key>, _: usize) -> Result<Vec<(Key, Versioned)>, StoreError> {
-        let inner = self.0.lock().unwrap();
-        let found = inner.0.iter().filter(|(key, _)| key.as_bytes().starts_with(prefix.as_bytes()));
-        Ok(found.map(|(key, record)| (key.clone(), record.clone())).collect())
+    async fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Versioned)>, StoreError> {
+        self.0.scan(prefix, after, limit).await
     }
 
     async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
         tokio::task::yield_now().await;
-        let mut inner = self.0.lock().unwrap();
-        for (key, precondition) in batch.preconditions {
-            let found = inner.0.get(&key).map(|record| Precondition::At(record.version));
-            if found.unwrap_or(Precondition::Absent) != precondition {
-                return Err(CommitError::Conflict);
-            }
-        }
-        inner.1 += 1;
-        let version = Version(inner.1);
-        for (key, change) in batch.changes {
-            match change {
-                Change::Put { value, .. } => inner.0.insert(key, Versioned { value, version }),
-                Change::Delete => inner.0.remove(&key),
-            };
-        }
-        Ok(())
+        self.0.commit(batch).await
     }
 
     async fn sweep(&self) -> Result<usize, StoreError> {
-        Ok(0)
+        self.0.sweep().await
     }
 
     fn stats(&self) -> StoreStats {
-        StoreStats::default()
+        self.0.stats()
     }
 }
 
 struct Bench {
-    store: Arc<MapStore>,
+    store: Arc<Yielding>,
     clock: Arc<ManualClock>,
     options: KeyOptions,
 }
@@ -86,7 +70,8 @@ impl Bench {
     fn new(algorithms: &[Algorithm]) -> Self {
         let options =
             KeyOptions { algorithms: algorithms.to_vec(), rotate_every: 90 * DAY, publish_before: DAY, retain: HOUR };
-        Self { store: Arc::default(), clock: Arc::new(ManualClock::at(UnixTime(1_800_000_000))), options }
+        let clock = Arc::new(ManualClock::at(UnixTime(1_800_000_000)));
+        Self { store: Arc::new(Yielding(MemoryStore::new(clock.clone()))), clock, options }
     }
 
     async fn open_with(&self, master: u8) -> Result<KeyRing, KeyError> {
@@ -252,7 +237,7 @@ async fn a_key_that_just_retired_may_finish_what_began_and_its_private_half_is_t
         assert!(matches!(ring.sign(&first, Algorithm::EdDsa, b"x"), Err(KeyError::NotSigning(_))));
         assert!(ring.verify(&first, Algorithm::EdDsa, b"x", &signature));
     }
-    assert_eq!(bench.store.text().matches(r#""material":"public""#).count(), 1);
+    assert_eq!(bench.store.text().await.matches(r#""material":"public""#).count(), 1);
 }
 
 #[tokio::test]
@@ -317,6 +302,24 @@ async fn a_compromised_key_is_withdrawn_at_once_with_its_successor_and_its_token
 }
 
 #[tokio::test]
+async fn rotations_without_end_are_refused_and_the_keys_go_on() {
+    let mut bench = Bench::new(&[Algorithm::EdDsa]);
+    bench.options.publish_before = Duration::ZERO;
+    let ring = bench.open().await;
+    let mut last = Ok(Vec::new());
+    for _ in 0..1000 {
+        last = ring.rotate(None, false).await;
+        if last.is_err() {
+            break;
+        }
+    }
+    assert!(matches!(last, Err(KeyError::TooMany)), "{last:?}");
+    assert!(verified_elsewhere(&ring.jwks(), &token(&ring, Algorithm::EdDsa)));
+    bench.advance(&ring, HOUR + 5 * MINUTE).await;
+    assert_eq!(states(&ring), [KeyState::Current]);
+}
+
+#[tokio::test]
 async fn two_servers_that_rotate_at_once_take_one_step_and_both_see_it() {
     let bench = Bench::new(&[Algorithm::EdDsa]);
     let (first, second) = (bench.open().await, bench.open().await);
@@ -342,7 +345,7 @@ async fn an_algorithm_that_is_no_longer_configured_signs_no_more_and_leaves_when
     assert!(verified_elsewhere(&ring.jwks(), &old_token));
     bench.advance(&ring, HOUR + 5 * MINUTE).await;
     assert_eq!(published(&ring), BTreeSet::from([ed(&ring)]));
-    assert!(!bench.store.0.lock().unwrap().0.contains_key(&ring_key(Algorithm::Es256)));
+    assert!(bench.store.get(&ring_key(Algorithm::Es256)).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -360,15 +363,18 @@ async fn a_damaged_record_is_named_and_never_replaced() {
     for (table, changed) in [("mac-key", "sealed\":\""), ("signing-keys", "sealed\":\""), ("signing-keys", "{\"keys")] {
         let bench = Bench::new(&[Algorithm::EdDsa]);
         bench.open().await;
-        bench.store.edit(table, |value| {
-            let text = String::from_utf8_lossy(value).into_owned();
-            let at = text.rfind(changed).unwrap() + changed.len();
-            value[at] = if value[at] == b'A' { b'B' } else { b'A' };
-        });
-        let before = bench.store.text();
+        bench
+            .store
+            .edit(table, |value| {
+                let text = String::from_utf8_lossy(value).into_owned();
+                let at = text.rfind(changed).unwrap() + changed.len();
+                value[at] = if value[at] == b'A' { b'B' } else { b'A' };
+            })
+            .await;
+        let before = bench.store.text().await;
         let error = bench.open_with(1).await.unwrap_err();
         assert!(matches!(error, KeyError::Damaged { .. }), "{table}: {error}");
-        assert_eq!(bench.store.text(), before);
+        assert_eq!(bench.store.text().await, before);
     }
 }
 
@@ -376,9 +382,12 @@ async fn a_damaged_record_is_named_and_never_replaced() {
 async fn a_sealed_key_cannot_be_moved_to_another_id() {
     let bench = Bench::new(&[Algorithm::EdDsa]);
     let id = ed(&bench.open().await);
-    bench.store.edit("signing-keys", |value| {
-        *value = String::from_utf8_lossy(value).replace(&id, &id.chars().rev().collect::<String>()).into_bytes();
-    });
+    bench
+        .store
+        .edit("signing-keys", |value| {
+            *value = String::from_utf8_lossy(value).replace(&id, &id.chars().rev().collect::<String>()).into_bytes();
+        })
+        .await;
     assert!(matches!(bench.open_with(1).await, Err(KeyError::Damaged { .. })));
 }
 
@@ -386,7 +395,7 @@ async fn a_sealed_key_cannot_be_moved_to_another_id() {
 async fn nothing_secret_is_stored_readable_or_printed() {
     let bench = Bench::new(&[Algorithm::EdDsa, Algorithm::Rs256]);
     let ring = bench.open().await;
-    assert!(!bench.store.text().contains("MII"), "no DER in base64");
+    assert!(!bench.store.text().await.contains("MII"), "no DER in base64");
     let printed = format!("{ring:?}");
     assert!(printed.contains(&ed(&ring)) && !printed.to_lowercase().contains("priv"), "{printed}");
     let json = serde_json::to_value(ring.list()).unwrap();
