@@ -104,10 +104,11 @@ async fn grant_code(
         redeemed: false,
     };
     let key = code_key(core, &code);
-    let batch = Batch::new()
-        .expect_absent(family_key(stored.family))
-        .expect_absent(key.clone())
-        .put_record(key, &stored, Some(stored.expires_at))?;
+    let batch = Batch::new().expect_absent(family_key(stored.family)).expect_absent(key.clone()).put_record(
+        key,
+        &stored,
+        Some(stored.expires_at),
+    )?;
     core.store.commit(batch).await.map_err(OAuthError::unavailable)?;
     Ok(code)
 }

@@ -72,7 +72,7 @@ async fn account_now(
     }
     let account = core.accounts.by_id(&reference.id).await.map_err(OAuthError::unavailable)?;
     Ok(match account {
-        Some(record) => (!record.disabled, Some(Account::from(&record))),
+        Some(record) => (!record.disabled, Some(Account::from(record))),
         None => (false, None),
     })
 }

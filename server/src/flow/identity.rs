@@ -23,17 +23,19 @@ pub async fn ensure(core: &Core, reference: &AccountRef, account: &Account) -> R
         let loaded = record::load::<Identity>(core.store.as_ref(), &key).await?;
         let (identity, batch) = match loaded {
             Some(loaded) if loaded.value.account == account => return Ok(loaded.value),
-            Some(loaded) => {
-                (Identity { account: account.clone(), ..loaded.value }, Batch::new().expect_at(key.clone(), loaded.version))
-            }
+            Some(loaded) => (
+                Identity { account: account.clone(), ..loaded.value },
+                Batch::new().expect_at(key.clone(), loaded.version),
+            ),
             None => {
                 let sub = URL_SAFE_NO_PAD.encode(entropy::array::<16>(core.entropy.as_ref()));
                 let subject_key = SubjectIndex::key(&[sub.as_bytes()]);
                 let index = SubjectIndex { account: reference.clone() };
-                let batch = Batch::new()
-                    .expect_absent(key.clone())
-                    .expect_absent(subject_key.clone())
-                    .put_record(subject_key, &index, None)?;
+                let batch = Batch::new().expect_absent(key.clone()).expect_absent(subject_key.clone()).put_record(
+                    subject_key,
+                    &index,
+                    None,
+                )?;
                 (Identity { sub, epoch: 0, account: account.clone(), created_at: core.clock.now() }, batch)
             }
         };

@@ -1,7 +1,8 @@
 //! Verifying a user through the chain of backends, with the brute-force defence around it.
 
 use super::{Call, Core};
-use crate::lockout::{AdmitError, Admission, TypedName};
+use crate::lockout::{Admission, AdmitError, TypedName};
+use crate::metrics::LoginOutcome;
 use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::plugin::chain::ChainOutcome;
@@ -56,7 +57,7 @@ async fn attempt(
     for step in &steps {
         call.trail.verdict(&step.backend, step.verdict.name(), step.duration_ms);
     }
-    core.metrics.login(outcome_name(&outcome));
+    core.metrics.login(counted(&outcome));
     let failed = |why: String| OAuthError::invalid_grant("user name or password is wrong").because(why);
     match outcome {
         ChainOutcome::Accepted { backend, accepted } => {
@@ -92,20 +93,20 @@ async fn attempt(
 async fn admit(core: &Core, call: &Call, username: &str) -> Result<Admission, OAuthError> {
     core.lockout.admit(username, call.ip).await.map_err(|error| match error {
         AdmitError::Refused(refusal) => {
-            core.metrics.login("locked_out");
+            core.metrics.login(LoginOutcome::LockedOut);
             held_back(refusal.retry_after)
         }
         AdmitError::Unavailable(error) => error.into(),
     })
 }
 
-const fn outcome_name(outcome: &ChainOutcome) -> &'static str {
+const fn counted(outcome: &ChainOutcome) -> LoginOutcome {
     match outcome {
-        ChainOutcome::Accepted { .. } => "accepted",
-        ChainOutcome::Rejected { .. } => "rejected",
-        ChainOutcome::UnknownEverywhere => "unknown",
-        ChainOutcome::Challenge { .. } => "challenge",
-        ChainOutcome::Broken { .. } => "broken",
+        ChainOutcome::Accepted { .. } => LoginOutcome::Accepted,
+        ChainOutcome::Rejected { .. } | ChainOutcome::UnknownEverywhere | ChainOutcome::Challenge { .. } => {
+            LoginOutcome::Rejected
+        }
+        ChainOutcome::Broken { .. } => LoginOutcome::Unavailable,
     }
 }
 

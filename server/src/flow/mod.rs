@@ -2,6 +2,7 @@
 
 pub mod authorize;
 pub mod clients;
+mod decision;
 pub mod family;
 pub mod identity;
 pub mod introspect;
@@ -13,7 +14,6 @@ pub mod token;
 pub mod trail;
 pub mod validate;
 
-use crate::audit::AuditLog;
 use crate::clock::Clock;
 use crate::config::model::Algorithm;
 use crate::entropy::Entropy;
@@ -61,10 +61,8 @@ pub struct Core {
     pub policies: Vec<NamedPolicy>,
     /// The first one issues; all of them are asked about a token.
     pub formats: Vec<NamedFormat>,
-    /// What was decided.
-    pub audit: AuditLog,
     /// What is counted.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Metrics,
     /// The rest of the configuration that decisions need.
     pub settings: Settings,
 }

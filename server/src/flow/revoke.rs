@@ -17,12 +17,7 @@ use crate::store::{Batch, record};
 ///
 /// # Errors
 /// `invalid_client`, `invalid_request`, 503.
-pub async fn revoke(
-    core: &Core,
-    call: &Call,
-    authorization: Option<&str>,
-    params: &Params,
-) -> Result<(), OAuthError> {
+pub async fn revoke(core: &Core, call: &Call, authorization: Option<&str>, params: &Params) -> Result<(), OAuthError> {
     let presented = PresentedClient::read(authorization, params, core.settings.default_client.as_deref())?;
     let client = clients::authenticate(core, presented).await?;
     call.trail.note(|facts| facts.client = Some(client.id.clone()));
@@ -94,9 +89,11 @@ pub async fn client(core: &Core, client_id: &str) -> Result<(), OAuthError> {
     for _ in 0..MAX_RELOADS {
         let loaded = record::load::<ClientEpoch>(core.store.as_ref(), &key).await?;
         let epoch = loaded.as_ref().map_or(0, |loaded| loaded.value.epoch).wrapping_add(1);
-        let batch = Batch::new()
-            .expect_as_loaded(key.clone(), loaded.map(|loaded| loaded.version))
-            .put_record(key.clone(), &ClientEpoch { epoch }, None)?;
+        let batch = Batch::new().expect_as_loaded(key.clone(), loaded.map(|loaded| loaded.version)).put_record(
+            key.clone(),
+            &ClientEpoch { epoch },
+            None,
+        )?;
         if let Committed::Done = committed(core.store.commit(batch).await)? {
             return Ok(());
         }

@@ -1,11 +1,12 @@
 //! What every endpoint has in common: methods, CORS, metrics, the audit log.
 
-use super::{authorize, cors, introspect, jwks, metadata, reply, revoke, token};
+use super::{authorize, introspect, jwks, metadata, reply, revoke, sharing, token};
 use crate::app::App;
 use crate::flow::Call;
 use crate::oauth::error::OAuthError;
 use bytes::Bytes;
 use std::net::IpAddr;
+use std::time::Duration;
 use warp::hyper::{HeaderMap, Method, header};
 use warp::reply::Response;
 
@@ -103,13 +104,17 @@ impl Endpoint {
         let outcome = self.respond(app, &request, &call).await;
         self.record(app, &call, outcome.as_ref().err());
         let mut response = outcome.unwrap_or_else(|error| reply::error(app, &error));
-        if self.cross_origin() {
-            let client = call.trail.facts().client;
-            cors::share(app, client.as_deref(), &request, response.headers_mut());
+        match self {
+            Self::Jwks | Self::Metadata => sharing::share_with_all(response.headers_mut()),
+            Self::Token | Self::Revoke => {
+                let client = call.trail.facts().client;
+                sharing::share(app, client.as_deref(), &request, response.headers_mut()).await;
+            }
+            Self::Introspect | Self::Authorize => {}
         }
         let millis = app.core.clock.monotonic_ms().saturating_sub(started);
         let status = response.status().as_u16();
-        app.core.metrics.request(self.name(), status, millis);
+        app.core.metrics.request(self.name(), status, Duration::from_millis(millis));
         tracing::debug!(request = %request.request_id, endpoint = self.name(), status, millis);
         response
     }
@@ -119,7 +124,7 @@ impl Endpoint {
             return Ok(reply::method_not_allowed(self.methods()));
         }
         if request.method == Method::OPTIONS {
-            return Ok(cors::preflight(app, self.methods(), self.cross_origin(), request));
+            return Ok(sharing::options(app, self.methods(), self.cross_origin(), request));
         }
         match self {
             Self::Token => token::respond(app, request, call).await,
@@ -137,7 +142,7 @@ impl Endpoint {
             tracing::error!(request = %call.request_id, endpoint = self.name(), %error, "a request could not be answered");
         }
         if !matches!(self, Self::Jwks | Self::Metadata) {
-            app.core.audit_decision(self.name(), call, error);
+            app.core.record(self.name(), call, error);
         }
     }
 }

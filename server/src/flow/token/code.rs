@@ -41,7 +41,8 @@ pub async fn exchange(
         // Kept as long as what it gives may live, so that a replay is still seen.
         let end = now.plus(core.settings.refresh_lifetime.max(granted.lifetime));
         let redeemed = StoredCode { redeemed: true, ..loaded.value };
-        let batch = Batch::new().expect_at(key.clone(), loaded.version).put_record(key.clone(), &redeemed, Some(end))?;
+        let batch =
+            Batch::new().expect_at(key.clone(), loaded.version).put_record(key.clone(), &redeemed, Some(end))?;
         if let Some(answer) = begin(core, call, bearer, granted, Beginning { id: Some(id), parent, batch }).await? {
             return Ok(answer);
         }

@@ -1,0 +1,23 @@
+//! HTTP: the listener, what it puts before a request, and the endpoints.
+
+mod activity;
+mod authorize;
+pub mod body;
+mod connection;
+pub mod cors;
+pub mod endpoint;
+mod form;
+mod introspect;
+mod jwks;
+pub mod listener;
+mod metadata;
+pub mod peer;
+mod proxy;
+mod reply;
+pub mod request;
+mod revoke;
+pub mod routes;
+mod sharing;
+pub mod socket;
+pub mod tls;
+mod token;
