@@ -5,12 +5,14 @@ mod clients;
 mod paths;
 mod plugins;
 
-pub use builder::{Builder, StartError};
+pub use builder::{Builder, KEY_TICK, StartError};
 pub use paths::RoutePaths;
 
 use crate::config::model::{BearerErrors, Config};
 use crate::flow::Core;
+use crate::http::listener::{Drain, Server};
 use crate::keys::MasterKeyOrigin;
+use std::future::Future;
 use std::sync::Arc;
 
 /// A wired server, not yet listening.
@@ -39,5 +41,10 @@ impl App {
         self: Arc<Self>,
     ) -> impl warp::Filter<Extract = (impl warp::Reply,), Error = std::convert::Infallible> + Clone {
         crate::http::routes::routes(self)
+    }
+
+    /// Serves all endpoints on `server`'s sockets, until `shutdown` ends and the requests that run are answered.
+    pub async fn serve(self: Arc<Self>, server: Server, shutdown: impl Future<Output = ()> + Send) -> Drain {
+        server.serve(warp::service(self.routes()), shutdown).await
     }
 }
