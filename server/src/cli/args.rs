@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 const ABOUT: &str = "Pintle, an identity server for OAuth 2 with plugins
 
-Commands other than `serve` work beside a running server, through a socket in its data folder that only its own user
-can use, and without one, on the store itself. Give them the same --config (and --overlay) as the server.";
+Commands other than `serve` work beside a running server, through a socket in its data folder that only its own user \
+can use, and without one, on the store itself. Give them the same --config and --overlay as the server.";
 
 /// The command line.
 #[derive(Debug, Parser)]

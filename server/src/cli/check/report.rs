@@ -162,7 +162,7 @@ pub struct StoreFacts {
 }
 
 const CLIENTS: &[(&str, &str)] = &[
-    ("  ID", "id"),
+    ("ID", "id"),
     ("TYPE", "type"),
     ("FROM", "origin"),
     ("TRUSTED", "trusted"),
@@ -171,7 +171,7 @@ const CLIENTS: &[(&str, &str)] = &[
     ("GRANTS", "grants"),
 ];
 const PLUGINS: &[(&str, &str)] = &[
-    ("  NAME", "name"),
+    ("NAME", "name"),
     ("PACKAGING", "packaging"),
     ("VERSION", "version"),
     ("SHA-256", "sha256"),
@@ -218,15 +218,14 @@ impl ListenerFacts {
     }
 }
 
-/// A titled table; the first column's title has the indentation.
+/// A titled table, indented.
 fn section(text: &mut String, title: &str, columns: &[(&str, &str)], rows: &[Value]) {
     if rows.is_empty() {
         let _ = writeln!(text, "{title:<15} none");
         return;
     }
-    let table = text::table(columns, rows);
     let _ = writeln!(text, "\n{title}");
-    for (index, line) in table.lines().enumerate() {
-        let _ = writeln!(text, "{}{line}", if index == 0 { "" } else { "  " });
+    for line in text::table(columns, rows).lines() {
+        let _ = writeln!(text, "  {line}");
     }
 }
