@@ -218,7 +218,8 @@ async fn clients_of_the_configuration_are_listed_and_not_changed() {
 
 #[tokio::test]
 async fn a_client_that_no_configuration_could_have_is_refused() {
-    let bad: &[(&str, fn(&mut NewClient))] = &[
+    type Spoil = fn(&mut NewClient);
+    let bad: &[(&str, Spoil)] = &[
         ("id", |c| c.id = "a\nb".to_owned()),
         ("id", |c| c.id = String::new()),
         ("scope", |c| c.scopes = vec!["read write".to_owned()]),
