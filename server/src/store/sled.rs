@@ -136,8 +136,7 @@ impl SledStore {
         let cache_bytes = cache_mib.saturating_mul(1024 * 1024);
         let db = sled::Config::new().path(sled).cache_capacity(cache_bytes).open().map_err(damaged)?;
         schema::migrate(&db, &path, migrations)?;
-        // Opening wrote too, and migrating.
-        file.sync_all().map_err(failed)?;
+        folder.settle().map_err(failed)?;
         let other_bytes = folder.close_to_others().map_err(failed)?;
         let versions = Versions::open(&db).map_err(unavailable)?;
         let table = Arc::new(Table::new(db));

@@ -66,9 +66,12 @@ impl Folder {
         Ok(self.sled())
     }
 
-    /// Syncs what an earlier process wrote and did not: sled derives a snapshot from it, which it does sync, and a
-    /// snapshot that is ahead of its log after a power cut is refused as corrupt.
-    fn settle(&self) -> io::Result<()> {
+    /// Syncs all of sled's files and names.
+    ///
+    /// Before opening, because sled derives a snapshot, which it does sync, from a log that a killed process may not have
+    /// synced; after a power cut the snapshot would be ahead of the log. After opening, because sled renames the new
+    /// snapshot into place and removes the old one without syncing the folder.
+    pub(super) fn settle(&self) -> io::Result<()> {
         sync_all_below(&self.sled())
     }
 
