@@ -25,11 +25,25 @@ fn recording() -> Recording {
     Recording { folder, calls }
 }
 
+/// When to cut: at any call, and every third time among the first calls of a process, which builds on what the one before
+/// it did not sync.
+fn moments(calls: &[Call], cuts: u64) -> Vec<usize> {
+    let is_start = |call: &Call| matches!(call, Call::Open { path, .. } if path.ends_with("store/lock"));
+    let starts: Vec<_> = (0..calls.len()).filter(|index| is_start(&calls[*index])).collect();
+    let mut moments: Vec<_> = (0..cuts)
+        .map(|cut| match cut % 3 {
+            0 => starts[(mix(cut) % starts.len() as u64) as usize] + (mix(!cut) % 80) as usize,
+            _ => (mix(cut) % calls.len() as u64) as usize,
+        })
+        .collect();
+    moments.sort_unstable();
+    moments
+}
+
 /// Cuts the power at some of the calls; returns what went wrong.
 async fn cut(recording: &Recording, cuts: u64, data_syncs: bool) -> Vec<String> {
     let Recording { folder, calls } = recording;
-    let mut moments: Vec<_> = (0..cuts).map(|cut| (mix(cut) % calls.len() as u64) as usize).collect();
-    moments.sort_unstable();
+    let moments = moments(calls, cuts);
     let mut disk = Disk::new(folder.path(), data_syncs);
     let mut faults = Vec::new();
     let mut applied = 0;

@@ -25,16 +25,18 @@ pub fn mix(seed: u64) -> u64 {
 /// What operation `number` of `task` leaves under each key it touches.
 pub fn operation(task: u64, number: u64) -> BTreeMap<String, Option<Vec<u8>>> {
     let random = mix(task << 32 | number);
-    let bytes = match random % 64 {
-        0 => 65_536,
-        1..4 => 20_000,
-        4..16 => 3_000,
-        _ => 250,
+    // Large values lie side by side: sled's leaves take 16 entries, however large.
+    let (record, bytes) = match random % 64 {
+        0 => (random >> 8 & 7, 65_536),
+        1..6 => (random >> 8 & 7, 20_000),
+        6..12 => (8 + (random >> 8) % RECORDS, 3_000),
+        _ => (8 + (random >> 8) % RECORDS, 250),
     };
     let filler = |bytes| (0..bytes).map(|index| (random >> (index % 56)) as u8).collect::<Vec<_>>();
-    let name = |random: u64| format!("{task}/record{:02}", random % RECORDS);
-    let mut changes = BTreeMap::from([(name(random >> 8), Some(filler(bytes as usize)))]);
-    changes.insert(name(random >> 16), (random >> 24).is_multiple_of(3).then(|| filler(100)));
+    let name = |record: u64| format!("{task}/record{record:02}");
+    let mut changes = BTreeMap::from([(name(record), Some(filler(bytes)))]);
+    let other = name(8 + (random >> 16) % RECORDS);
+    changes.insert(other, (random >> 24).is_multiple_of(3).then(|| filler(100)));
     changes.insert(format!("{task}/counter"), Some(number.to_le_bytes().to_vec()));
     changes
 }

@@ -188,6 +188,25 @@ async fn what_a_kill_during_open_leaves_is_removed() {
     assert!(!path.join("sled.new").exists());
 }
 
+#[tokio::test]
+async fn a_damaged_store_is_refused_and_not_taken_for_an_empty_one() {
+    for file in ["db", "conf", "snap"] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SledStore::open(options(&folder), clock()).unwrap();
+        let batch =
+            (0..2000).fold(Batch::new(), |batch, number| batch.put(key(&format!("{number}")), vec![7; 200], None));
+        store.commit(batch).await.unwrap();
+        drop(store);
+        drop(SledStore::open(options(&folder), clock()).unwrap());
+        let entries = std::fs::read_dir(options(&folder).path.join("sled")).unwrap().map(|entry| entry.unwrap());
+        let damaged = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(file));
+        damaged.for_each(|entry| std::fs::write(entry.path(), [0x5A; 3000]).unwrap());
+        let error =
+            SledStore::open(options(&folder), clock()).err().unwrap_or_else(|| panic!("{file} was overwritten"));
+        assert!(matches!(error, OpenError::Damaged { .. }), "{file}: {error}");
+    }
+}
+
 /// The blobs that sled would write are never synced.
 #[tokio::test]
 async fn no_size_of_values_and_keys_makes_sled_write_a_blob() {
