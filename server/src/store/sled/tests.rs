@@ -14,6 +14,18 @@ struct Gate {
     broken: AtomicBool,
 }
 
+struct PanickingFile;
+
+impl Sync for PanickingFile {
+    fn sync(&self) -> io::Result<()> {
+        panic!("as sled does over damage")
+    }
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
 #[derive(Default)]
 struct GateState {
     held: bool,
@@ -122,6 +134,20 @@ async fn after_a_failed_sync_nothing_is_answered() {
     assert!(store.sweep().await.is_err());
     assert!(store.commit(Batch::new().delete(key("b"))).await.is_err());
     assert!(store.commit(Batch::new()).await.is_err());
+}
+
+#[tokio::test]
+async fn after_a_panic_in_the_committer_nothing_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open_with(options(&folder), clock(), &[], |_| Box::new(PanickingFile)).unwrap();
+    for _ in 0..2 {
+        let failed = store.commit(Batch::new().put(key("a"), b"1".into(), None)).await;
+        assert!(matches!(failed, Err(CommitError::Unavailable(_))), "{failed:?}");
+    }
+    assert!(store.get(&key("a")).await.is_err());
+    drop(store);
+    let store = SledStore::open(options(&folder), clock()).unwrap();
+    store.commit(Batch::new().put(key("b"), b"1".into(), None)).await.unwrap();
 }
 
 #[tokio::test]
