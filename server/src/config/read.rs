@@ -233,7 +233,7 @@ impl<'a> Table<'a> {
 pub(super) fn brief(duration: Duration) -> String {
     let ms = duration.as_millis();
     let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
-    match units.into_iter().find(|(_, length)| ms >= *length && ms % length == 0) {
+    match units.into_iter().find(|(_, length)| ms >= *length && ms.is_multiple_of(*length)) {
         Some((unit, length)) => format!("{}{unit}", ms / length),
         None if ms == 0 => "0s".to_owned(),
         None => format!("{ms}ms"),

@@ -52,7 +52,7 @@ impl Check<'_> {
     fn at_least(&self, key: &str, value: Duration, other: &str, least: Duration) {
         if self.sound(&[key, other]) && value < least {
             let (value, least) = (brief(value), brief(least));
-            self.error(&KeyPath::parse(key), format!("{value}"), format!("at least {least}, as {other} is"));
+            self.error(&KeyPath::parse(key), value, format!("at least {least}, as {other} is"));
         }
     }
 }

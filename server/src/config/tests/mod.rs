@@ -4,6 +4,7 @@ mod bad;
 mod built_in;
 mod layers;
 mod reference;
+mod values;
 mod warnings;
 
 use super::{LoadOptions, Loaded, load};
