@@ -1,0 +1,5 @@
+//! The listener over real sockets.
+
+mod limits;
+mod plain;
+mod support;
