@@ -231,7 +231,12 @@ where
         let shared = self.shared.clone();
         let handshake = TlsAcceptor::from(tls.current()).accept(stream);
         tokio::spawn(async move {
-            match tokio::time::timeout(shared.limits.header, handshake).await {
+            let mut closed = phase.clone();
+            let accepted = tokio::select! {
+                accepted = tokio::time::timeout(shared.limits.header, handshake) => accepted,
+                _ = closed.wait_for(|phase| *phase == Phase::Closed) => return,
+            };
+            match accepted {
                 Ok(Ok(stream)) => connection::serve(stream, link, shared, phase).await,
                 Ok(Err(cause)) => tracing::debug!(%cause, "TLS handshake failed"),
                 Err(_) => tracing::debug!("TLS handshake took too long"),

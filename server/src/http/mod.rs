@@ -3,8 +3,10 @@
 mod activity;
 pub mod body;
 mod connection;
+pub mod cors;
 pub mod listener;
+pub mod monitor;
 pub mod peer;
 mod proxy;
-pub mod socket;
+mod socket;
 pub mod tls;

@@ -4,6 +4,8 @@ use crate::support::{ask, listen, loopback, start};
 use pintle::config::model::{Address, Listen};
 use pintle::entropy::SystemEntropy;
 use pintle::http::listener::{ListenError, Server};
+use pintle::http::monitor::{self, Audience, Readiness};
+use pintle::metrics::Metrics;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use tokio::net::{TcpStream, UnixStream};
@@ -89,4 +91,28 @@ async fn an_address_that_cannot_be_used_is_named_with_its_remedy() {
     let missing = Listen { addresses: vec![Address::Unix("/nonexistent/pintle.sock".into())], ..listen() };
     let message = refused(&missing).to_string();
     assert!(message.contains("/nonexistent/pintle.sock") && message.contains("must exist"), "{message}");
+}
+
+struct Ready;
+
+#[async_trait::async_trait]
+impl Readiness for Ready {
+    async fn missing(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+#[tokio::test]
+async fn monitoring_has_a_listener_of_its_own() {
+    let server = Server::bind_monitoring(&loopback(), &listen(), Arc::new(SystemEntropy)).unwrap();
+    let Address::Tcp(address) = server.addresses()[0].clone() else { panic!("not TCP") };
+    let routes = monitor::routes(Metrics::new(), Arc::new(Ready), Audience::Everyone);
+    let served = tokio::spawn(server.serve(warp::service(routes), std::future::pending()));
+    let ready = ask(TcpStream::connect(address).await.unwrap(), "/health/ready", "").await;
+    assert!(ready.ends_with(r#"{"status":"ok"}"#), "{ready}");
+    let metrics = ask(TcpStream::connect(address).await.unwrap(), "/metrics", "").await;
+    assert!(metrics.contains("openmetrics-text") && metrics.ends_with("# EOF\n"), "{metrics}");
+    let unknown = ask(TcpStream::connect(address).await.unwrap(), "/token", "").await;
+    assert!(unknown.starts_with("HTTP/1.1 404"), "{unknown}");
+    served.abort();
 }
