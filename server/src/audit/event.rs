@@ -18,6 +18,12 @@ pub enum AuditKind {
     /// A used code or refresh token came again, and its family ended.
     #[serde(rename = "token.replayed")]
     TokenReplayed,
+    /// A token was introspected.
+    #[serde(rename = "token.introspected")]
+    TokenIntrospected,
+    /// An introspection or revocation was refused.
+    #[serde(rename = "token.request_refused")]
+    TokenRequestRefused,
     /// An authorization code was issued.
     #[serde(rename = "code.issued")]
     CodeIssued,
@@ -49,11 +55,11 @@ pub enum AuditKind {
 pub struct PluginVerdict {
     /// Its name in the configuration.
     pub name: Text,
-    /// Of the code that ran; hex in the line.
-    #[serde(serialize_with = "hex")]
-    pub sha256: [u8; 32],
+    /// Of the code that ran, hex in the line; none for the embedding program's own.
+    #[serde(serialize_with = "hex", skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<[u8; 32]>,
     /// `accepted`, `unknown-user`, `timed-out`, …
-    pub verdict: &'static str,
+    pub verdict: Text,
     /// How long it took.
     pub ms: u64,
 }
@@ -168,9 +174,9 @@ impl AuditEvent {
     }
 }
 
-fn hex<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+fn hex<S: Serializer>(bytes: &Option<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut text = String::with_capacity(64);
-    for byte in bytes {
+    for byte in bytes.iter().flatten() {
         // Writing into a string does not fail.
         let _ = write!(text, "{byte:02x}");
     }

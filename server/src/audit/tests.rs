@@ -19,7 +19,7 @@ fn login(name: &str) -> AuditEvent {
         .username(name)
         .scope("read write")
         .error("invalid_grant")
-        .plugin(PluginVerdict { name: "local".into(), sha256: [0xab; 32], verdict: "rejected", ms: 36 })
+        .plugin(PluginVerdict { name: "local".into(), sha256: Some([0xab; 32]), verdict: "rejected".into(), ms: 36 })
 }
 
 #[test]

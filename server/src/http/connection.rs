@@ -176,24 +176,10 @@ where
     let peer = Peer::resolve(link, request.headers(), &shared.trusted);
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(id);
-    let mut response = logged(request, &shared.service).instrument(span).await?;
+    let mut response = shared.service.call(request).instrument(span).await?;
     drop(running);
     if let Ok(header) = header {
         response.headers_mut().insert(X_REQUEST_ID, header);
     }
-    Ok(response)
-}
-
-/// The path alone: a query may hold secrets.
-async fn logged<S, B>(
-    request: Request<RequestBody>,
-    service: &TowerToHyperService<S>,
-) -> Result<Response<B>, Infallible>
-where
-    TowerToHyperService<S>: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
-{
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = service.call(request).await?;
-    tracing::debug!(%method, path, status = response.status().as_u16(), "answered");
     Ok(response)
 }
