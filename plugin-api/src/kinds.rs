@@ -7,6 +7,10 @@ use crate::types::{
 
 /// What every plugin is: made from its config, asked for its manifest and health.
 pub trait Plugin: Sized + Send + Sync + 'static {
+    /// The host interfaces that it calls, by WIT name: of `kv`, `crypto` and `accounts`. Others answer `denied`, and the
+    /// component does not import them. `log`, `clock`, `random` and `config` need no naming.
+    const WANTS: &'static [&'static str] = &[];
+
     /// What the plugin says about itself.
     fn manifest() -> Manifest;
 
@@ -26,27 +30,35 @@ pub trait Plugin: Sized + Send + Sync + 'static {
 }
 
 /// Kind `user-verifier`: says whether a proof is a user's.
-pub trait UserVerifier: Plugin {
+pub trait UserVerifier: Send + Sync {
+    /// Whether the proof is the user's. The proof must not get into the log.
+    ///
     /// # Errors
     /// Where there is no answer. It never means "accept".
     fn verify(&self, call: &Call<'_>, request: &VerifyRequest) -> Result<VerifyOutcome, PluginError>;
 }
 
 /// Kind `scope-policy`: narrows what was requested.
-pub trait ScopePolicy: Plugin {
+pub trait ScopePolicy: Send + Sync {
+    /// What of the requested scopes may be granted.
+    ///
     /// # Errors
     /// Where there is no answer: the core then denies.
     fn evaluate(&self, call: &Call<'_>, query: &ScopeQuery) -> Result<ScopeDecision, PluginError>;
 }
 
 /// Kind `token-format`: turns claims into a token and finds the handle in one.
-pub trait TokenFormat: Plugin {
+pub trait TokenFormat: Send + Sync {
+    /// Makes a token.
+    ///
     /// `claims_json`: the claims; `jti` is the handle to embed. `key_id`: for `Host::sign`.
     ///
     /// # Errors
     /// Where there is no token: the request then fails.
     fn issue(&self, call: &Call<'_>, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError>;
 
+    /// Finds the handle in a token.
+    ///
     /// # Errors
     /// Where it cannot be said whether the token is valid.
     fn validate(&self, call: &Call<'_>, token: &str) -> Result<TokenVerdict, PluginError>;
@@ -68,10 +80,15 @@ pub trait Host {
     fn now_ms(&self) -> u64;
     /// `clock.monotonic-ms`: milliseconds since an arbitrary start.
     fn monotonic_ms(&self) -> u64;
-    /// `random.bytes`, at most 4096.
+    /// `random.bytes`, at most 4096. Always `count` bytes: where the host gives none, the call is ended rather than left
+    /// with a predictable value.
     fn random(&self, count: u32) -> Vec<u8>;
     /// `config.json`.
     fn config_json(&self) -> String;
+    /// Whether the server has stopped waiting for this call; a long computation asks now and then.
+    fn cancelled(&self) -> bool {
+        false
+    }
     /// `kv.get`: the value and its version.
     ///
     /// # Errors

@@ -99,7 +99,7 @@ pub struct Manifest {
     pub version: String,
     /// The kinds it exports, by WIT name: `user-verifier`, `scope-policy`, `token-format`.
     pub kinds: Vec<String>,
-    /// The host interfaces it imports, by WIT name.
+    /// The host interfaces it calls, by WIT name, beside `log`, `clock`, `random` and `config`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub wants: Vec<String>,
     /// A token format whose tokens carry their claims, so that a resource server reads them without asking.
@@ -108,6 +108,22 @@ pub struct Manifest {
     /// Whether the native instance may be called from several threads at once.
     #[serde(default)]
     pub thread_safe: bool,
+}
+
+impl Manifest {
+    /// What `P` says about itself by its types: its kinds, its wants, and that it may be called from several threads.
+    #[must_use]
+    pub fn new<P: crate::kinds::Plugin + crate::linked::Kinds>(name: &str, version: &str) -> Self {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            kinds: owned(P::KINDS),
+            wants: owned(P::WANTS),
+            self_contained: false,
+            thread_safe: true,
+        }
+    }
 }
 
 /// `user-verifier.request`.
@@ -245,6 +261,18 @@ pub enum AccountVerdict {
 pub mod base64url {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    /// `bytes` as text.
+    #[must_use]
+    pub fn encode(bytes: &[u8]) -> String {
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// The bytes of `text`; none where it has padding, other characters, or bits that encode nothing.
+    #[must_use]
+    pub fn decode(text: &str) -> Option<Vec<u8>> {
+        URL_SAFE_NO_PAD.decode(text).ok()
+    }
 
     /// For `#[serde(with)]`.
     pub fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {

@@ -48,6 +48,17 @@ pub struct Config {
     pub chain: Vec<ChainEntry>,
     /// `[scopes] policies`: names of plugins, all of which must grant a scope.
     pub scope_policies: Vec<String>,
+    /// `[development]`: only on loopback.
+    pub development: Option<Development>,
+}
+
+/// `[development]`: what the server makes anew at each start and prints.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Development {
+    /// `demo_user`: an account with a random password.
+    pub demo_user: Option<String>,
+    /// `demo_client`: a confidential client of the configuration without a secret, which gets a random one.
+    pub demo_client: Option<String>,
 }
 
 /// One address to listen on.
@@ -91,20 +102,20 @@ pub struct Tls {
     pub key: PathBuf,
 }
 
-/// `[paths]`: each is `root` followed by the value; one or several.
+/// `[paths]`: one or several for each endpoint. They are complete here: `root` is in front already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
     /// `root` (empty).
     pub root: String,
-    /// `token` (`/token`).
+    /// `token` (`/token`), behind `root`.
     pub token: Vec<String>,
-    /// `authorize` (`/authorize`).
+    /// `authorize` (`/authorize`), behind `root`.
     pub authorize: Vec<String>,
-    /// `introspect` (`/introspect`).
+    /// `introspect` (`/introspect`), behind `root`.
     pub introspect: Vec<String>,
-    /// `revoke` (`/revoke`).
+    /// `revoke` (`/revoke`), behind `root`.
     pub revoke: Vec<String>,
-    /// `jwks` (`/jwks`).
+    /// `jwks` (`/jwks`), behind `root`.
     pub jwks: Vec<String>,
 }
 

@@ -4,7 +4,10 @@
 //! before it returns; a version is never used twice; an expired record may go late and never early; what a read returns
 //! is durable too (an engine that applies before it syncs lets the read wait).
 
+pub mod conformance;
+pub mod memory;
 pub mod record;
+pub mod sled;
 
 use crate::clock::UnixTime;
 use async_trait::async_trait;
@@ -13,6 +16,12 @@ use std::sync::Arc;
 
 /// The largest value a store takes, in bytes. sled puts larger ones (from about 128 KiB) into files it never syncs.
 pub const MAX_VALUE_BYTES: usize = 64 * 1024;
+
+/// The longest key a store takes, in bytes. sled's inner nodes hold some 260 whole keys, and must stay below 128 KiB too.
+pub const MAX_KEY_BYTES: usize = 400;
+
+/// How many records one step of a sweep looks at, at most, without letting others in between.
+const SWEEP_EXAMINED: usize = 512;
 
 /// A key: bytes, ordered bytewise. `record` makes them from typed parts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -107,6 +116,23 @@ impl Batch {
         }
     }
 
+    /// Whether keys and values are small enough; every engine asks first.
+    ///
+    /// # Errors
+    /// `TooLarge`.
+    pub fn check_size(&self) -> Result<(), CommitError> {
+        let keys = self.preconditions.iter().map(|(key, _)| key).chain(self.changes.iter().map(|(key, _)| key));
+        for key in keys {
+            within(key.as_bytes().len(), MAX_KEY_BYTES)?;
+        }
+        for (_, change) in &self.changes {
+            if let Change::Put { value, .. } = change {
+                within(value.len(), MAX_VALUE_BYTES)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Sets `key` to `value`.
     #[must_use]
     pub fn put(mut self, key: Key, value: Vec<u8>, expires_at: Option<UnixTime>) -> Self {
@@ -119,6 +145,39 @@ impl Batch {
     pub fn delete(mut self, key: Key) -> Self {
         self.changes.push((key, Change::Delete));
         self
+    }
+}
+
+fn within(bytes: usize, most: usize) -> Result<(), CommitError> {
+    if bytes > most { Err(CommitError::TooLarge(bytes)) } else { Ok(()) }
+}
+
+/// A record as the engines keep it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Stored {
+    value: Vec<u8>,
+    version: Version,
+    expires_at: Option<UnixTime>,
+}
+
+impl Stored {
+    fn is_live(&self, now: UnixTime) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+
+    /// What a reader gets at `now`.
+    fn read(self, now: UnixTime) -> Option<Versioned> {
+        self.is_live(now).then_some(Versioned { value: self.value, version: self.version })
+    }
+}
+
+impl Precondition {
+    fn holds(&self, stored: Option<&Stored>, now: UnixTime) -> bool {
+        let live = stored.filter(|stored| stored.is_live(now));
+        match self {
+            Self::Absent => live.is_none(),
+            Self::At(version) => live.is_some_and(|stored| stored.version == *version),
+        }
     }
 }
 
@@ -140,8 +199,8 @@ pub enum CommitError {
     /// A precondition does not hold: load again and decide again.
     #[error("another commit was first")]
     Conflict,
-    /// A value is larger than [`MAX_VALUE_BYTES`].
-    #[error("a value of {0} bytes is larger than the store takes")]
+    /// A value is larger than [`MAX_VALUE_BYTES`], or a key than [`MAX_KEY_BYTES`].
+    #[error("a key or value of {0} bytes is larger than the store takes")]
     TooLarge(usize),
     /// The engine cannot answer. Whether the batch is applied after a restart is not known.
     #[error(transparent)]

@@ -1,0 +1,242 @@
+//! What every plugin of a kind must do, in whichever packaging: named checks over something that calls a plugin, and a
+//! report that a vendor can show. The report of one plugin is the same for all of its packagings.
+
+mod common;
+mod linked;
+mod scope_policy;
+mod token_format;
+mod user_verifier;
+
+pub use linked::LinkedSubject;
+
+use crate::types::{
+    CallContext, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome,
+    VerifyRequest,
+};
+use serde::{Deserialize, Serialize};
+
+/// Something that calls a plugin which was made from [`Fixtures::config_json`]. The calls block.
+pub trait Subject {
+    /// What the built plugin says about itself.
+    ///
+    /// # Errors
+    /// Where it cannot be asked.
+    fn manifest(&self) -> Result<Manifest, PluginError>;
+    /// `lifecycle.validate-config`: the faults, none where the config is right.
+    ///
+    /// # Errors
+    /// Where there is no answer.
+    fn validate_config(&self, config_json: &str) -> Result<Vec<String>, PluginError>;
+    /// `lifecycle.health`.
+    ///
+    /// # Errors
+    /// The plugin's.
+    fn health(&self, ctx: &CallContext) -> Result<(), PluginError>;
+    /// `user-verifier.verify`.
+    ///
+    /// # Errors
+    /// The plugin's.
+    fn verify(&self, ctx: &CallContext, request: &VerifyRequest) -> Result<VerifyOutcome, PluginError>;
+    /// `scope-policy.evaluate`.
+    ///
+    /// # Errors
+    /// The plugin's.
+    fn evaluate(&self, ctx: &CallContext, query: &ScopeQuery) -> Result<ScopeDecision, PluginError>;
+    /// `token-format.issue`.
+    ///
+    /// # Errors
+    /// The plugin's.
+    fn issue(&self, ctx: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError>;
+    /// `token-format.validate`.
+    ///
+    /// # Errors
+    /// The plugin's.
+    fn validate(&self, ctx: &CallContext, token: &str) -> Result<TokenVerdict, PluginError>;
+}
+
+/// What the checks need to know about the world that the plugin runs in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Fixtures {
+    /// The config that the plugin was made from.
+    pub config_json: String,
+    /// A user that the backend accepts with `password`.
+    pub username: String,
+    /// Theirs.
+    pub password: String,
+    /// A disabled user with the same password, where the backend has one.
+    pub disabled: Option<String>,
+    /// A user that the backend does not have.
+    pub unknown: String,
+    /// The scopes that a query asks for.
+    pub scopes: Vec<String>,
+    /// A key that the host signs with.
+    pub key_id: String,
+    /// Its algorithm (RFC 7518 §3.1).
+    pub alg: String,
+    /// The claims of a token without `jti`, as a JSON object.
+    pub claims_json: String,
+}
+
+impl Default for Fixtures {
+    /// What suits `testing::FakeHost::with_ann_and_bob` and a plugin without options.
+    fn default() -> Self {
+        Self {
+            config_json: "{}".to_owned(),
+            username: "ann".to_owned(),
+            password: "correct horse".to_owned(),
+            disabled: Some("bob".to_owned()),
+            unknown: "nobody".to_owned(),
+            scopes: ["read", "write", "admin"].map(str::to_owned).to_vec(),
+            key_id: "key-1".to_owned(),
+            alg: "EdDSA".to_owned(),
+            claims_json: r#"{"iss":"https://id.example","sub":"u1","aud":"api","iat":1000,"exp":4600}"#.to_owned(),
+        }
+    }
+}
+
+impl Fixtures {
+    /// The context of a call: `alg` and `typ` in `ext`, as the core sets them for a token format.
+    #[must_use]
+    pub fn context(&self) -> CallContext {
+        CallContext {
+            request_id: "conformance".to_owned(),
+            client_id: Some("client".to_owned()),
+            remote_ip: Some("192.0.2.1".to_owned()),
+            deadline_ms: 500,
+            ext: vec![("alg".to_owned(), self.alg.clone()), ("typ".to_owned(), "at+jwt".to_owned())],
+        }
+    }
+}
+
+/// What came of one check.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The kind by WIT name, or `lifecycle`.
+    pub kind: String,
+    /// A sentence that the plugin makes true.
+    pub check: String,
+    /// Why it did not; none where it passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// What came of all checks of a plugin.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// The plugin's name and version, as its manifest says.
+    pub plugin: String,
+    /// In the order in which they ran.
+    pub outcomes: Vec<Outcome>,
+}
+
+impl Report {
+    /// Whether checks ran and all passed.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        !self.outcomes.is_empty() && self.failures().next().is_none()
+    }
+
+    /// The checks that failed.
+    pub fn failures(&self) -> impl Iterator<Item = &Outcome> {
+        self.outcomes.iter().filter(|outcome| outcome.failure.is_some())
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{}: {} checks, {} failed", self.plugin, self.outcomes.len(), self.failures().count())?;
+        for Outcome { kind, check, failure } in &self.outcomes {
+            match failure {
+                None => writeln!(f, "  ok      {kind}: {check}")?,
+                Some(why) => writeln!(f, "  FAILED  {kind}: {check}: {why}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A sentence and what finds out whether it is true.
+type Check = (&'static str, fn(&Probe<'_>) -> Verdict);
+/// Why a check failed.
+type Verdict = Result<(), String>;
+
+/// What a check has.
+struct Probe<'a> {
+    subject: &'a dyn Subject,
+    fixtures: &'a Fixtures,
+    manifest: &'a Manifest,
+    ctx: CallContext,
+}
+
+/// Runs the checks of every kind that the plugin's manifest names.
+pub fn run(subject: &dyn Subject, fixtures: &Fixtures) -> Report {
+    let manifest = match subject.manifest() {
+        Ok(manifest) => manifest,
+        Err(error) => return unreadable(&error),
+    };
+    let probe = Probe { subject, fixtures, manifest: &manifest, ctx: fixtures.context() };
+    let mut outcomes = Vec::new();
+    let suites: [(&str, &[Check]); 4] = [
+        ("lifecycle", common::CHECKS),
+        ("user-verifier", user_verifier::CHECKS),
+        ("scope-policy", scope_policy::CHECKS),
+        ("token-format", token_format::CHECKS),
+    ];
+    for (kind, checks) in suites {
+        if kind == "lifecycle" || manifest.kinds.iter().any(|named| named == kind) {
+            outcomes.extend(checks.iter().map(|(check, find_out)| Outcome {
+                kind: kind.to_owned(),
+                check: (*check).to_owned(),
+                failure: find_out(&probe).err(),
+            }));
+        }
+    }
+    Report { plugin: format!("{} {}", manifest.name, manifest.version), outcomes }
+}
+
+fn unreadable(error: &PluginError) -> Report {
+    let outcome =
+        Outcome { kind: "lifecycle".to_owned(), check: "has a manifest".to_owned(), failure: Some(error.to_string()) };
+    Report { plugin: "unknown".to_owned(), outcomes: vec![outcome] }
+}
+
+/// Fails with `why` unless `condition`.
+fn ensure(condition: bool, why: impl FnOnce() -> String) -> Verdict {
+    if condition { Ok(()) } else { Err(why()) }
+}
+
+/// Text that a careless plugin trips over.
+fn awkward_texts() -> Vec<String> {
+    let mut texts = [
+        "",
+        " ",
+        "*",
+        "*)(uid=*",
+        "' OR '1'='1",
+        "../../etc/passwd",
+        "a\0b",
+        "line\r\nbreak",
+        "\u{202e}nna",
+        "ÄÖÜ ß",
+        "名前",
+        "👩‍👩‍👧‍👦",
+        "e\u{301}",
+        "\u{feff}ann",
+        "null",
+        "{}",
+        "\"",
+        "%00",
+        "\\",
+    ]
+    .map(str::to_owned)
+    .to_vec();
+    texts.push("x".repeat(64 * 1024));
+    texts.push("ü".repeat(20_000));
+    texts
+}
+
+/// For messages: the start of a text that may be huge.
+fn shown(text: &str) -> String {
+    format!("{:?}", text.chars().take(40).collect::<String>())
+}

@@ -1,0 +1,66 @@
+//! The native packaging's payloads: the parameters of each method of [`crate::method`], as the JSON object that is its
+//! request. Answers are the types of [`crate::types`], or those below.
+
+use crate::types::{Attr, CallContext, ScopeQuery, VerifyRequest, base64url};
+use serde::{Deserialize, Serialize};
+
+/// Bytes as a whole answer, or as a field.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bytes(#[serde(with = "base64url")] pub Vec<u8>);
+
+macro_rules! requests {
+    ($($(#[$doc:meta])+ $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty),* $(,)? })+) => {$(
+        $(#[$doc])+
+        #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct $name {
+            $(
+                #[doc = concat!("`", stringify!($field), "` of the WIT function.")]
+                $(#[$attribute])*
+                pub $field: $type,
+            )*
+        }
+    )+};
+}
+
+requests! {
+    /// `lifecycle.validate-config`.
+    ValidateConfig { json: String }
+    /// `lifecycle.health`.
+    Health { ctx: CallContext }
+    /// `user-verifier.verify`.
+    VerifyUser { ctx: CallContext, request: VerifyRequest }
+    /// `scope-policy.evaluate`.
+    EvaluateScope { ctx: CallContext, request: ScopeQuery }
+    /// `token-format.issue`.
+    IssueToken { ctx: CallContext, claims_json: String, key_id: String }
+    /// `token-format.validate`.
+    ValidateToken { ctx: CallContext, token: String }
+    /// Host `log.emit`.
+    LogEmit { level: u8, message: String, #[serde(default)] fields: Vec<Attr> }
+    /// Host `random.bytes`.
+    RandomBytes { count: u32 }
+    /// Host `kv.get`.
+    KvGet { key: String }
+    /// The answer of host `kv.get`, where the key is there.
+    KvEntry { value: Bytes, version: u64 }
+    /// Host `kv.put`.
+    KvPut {
+        key: String,
+        value: Bytes,
+        #[serde(default, skip_serializing_if = "Option::is_none")] ttl_s: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")] if_version: Option<u64>,
+    }
+    /// Host `kv.delete`.
+    KvDelete { key: String }
+    /// Host `crypto.password-verify`.
+    PasswordVerify { phc: String, password: Bytes }
+    /// Host `crypto.sign`.
+    Sign { key_id: String, alg: String, input: Bytes }
+    /// Host `crypto.verify`.
+    VerifySignature { key_id: String, alg: String, input: Bytes, signature: Bytes }
+    /// Host `accounts.lookup`.
+    AccountLookup { by: String, value: String }
+    /// Host `accounts.verify`.
+    AccountVerify { username: String, password: Bytes }
+}

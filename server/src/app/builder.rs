@@ -1,0 +1,245 @@
+//! Wiring a server from its configuration.
+
+use super::paths::{RoutePaths, url_of};
+use super::plugins::{PluginTable, RegistryError};
+use super::{App, clients};
+use crate::accounts::AccountTable;
+use crate::clock::{Clock, SystemClock};
+use crate::config::model::{Algorithm, Config};
+use crate::config::secret::SecretError;
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::flow::clients::ClientDirectory;
+use crate::flow::{Core, Settings};
+use crate::keys::{KeyError, KeyOptions, KeyRing, MasterKey};
+use crate::lockout::Lockout;
+use crate::metrics::Metrics;
+use crate::oauth::client::GrantType;
+use crate::oauth::metadata::{Facts, Metadata};
+use crate::oauth::scope::Scope;
+use crate::password::PasswordHasher;
+use crate::plugin::UserVerifier;
+use crate::plugin::chain::{Backend, UserChain};
+use crate::plugin::services::CoreServices;
+use crate::store::Store;
+use crate::store::sled::{OpenError, SledOptions, SledStore};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data folder cannot be made.
+    #[error("data_dir {path}: {cause}; make the folder, or name another one")]
+    DataDir {
+        /// The folder.
+        path: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The store does not open.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The keys do not open.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The hashing threads do not start.
+    #[error("[passwords]: {0}")]
+    Hashing(#[from] crate::password::StartError),
+    /// A client's secret cannot be fetched.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// A plugin that is required does not load.
+    #[error(transparent)]
+    Plugins(#[from] RegistryError),
+}
+
+/// Makes an [`App`]; the embedding API.
+pub struct Builder {
+    config: Config,
+    environment: Vec<(String, String)>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    store: Option<Arc<dyn Store>>,
+    verifiers: Vec<Backend>,
+}
+
+impl Builder {
+    /// A server of this configuration, on the machine's clock, randomness and disk.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            environment: Vec::new(),
+            clock: Arc::new(SystemClock::new()),
+            entropy: Arc::new(SystemEntropy),
+            store: None,
+            verifiers: Vec::new(),
+        }
+    }
+
+    /// Where secrets given as `{ env }` are looked up.
+    #[must_use]
+    pub fn environment(mut self, environment: Vec<(String, String)>) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// Another clock.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Another source of randomness.
+    #[must_use]
+    pub fn entropy(mut self, entropy: Arc<dyn Entropy>) -> Self {
+        self.entropy = entropy;
+        self
+    }
+
+    /// Another store than sled in `data_dir`.
+    #[must_use]
+    pub fn store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// A backend of the embedding program's own, asked before the configured chain. `name` is kept with every identity
+    /// and must not change.
+    #[must_use]
+    pub fn user_verifier(mut self, name: &str, verifier: Arc<dyn UserVerifier>) -> Self {
+        self.verifiers.push(Backend { name: name.to_owned(), verifier, next_on_error: false });
+        self
+    }
+
+    /// Opens the store and the keys, loads the plugins, and wires everything.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn build(self) -> Result<App, StartError> {
+        let Self { config, environment, clock, entropy, store, mut verifiers } = self;
+        let store = match store {
+            Some(store) => store,
+            None => open_store(&config, clock.clone())?,
+        };
+        let (master, master_key) = MasterKey::load(config.keys.master.as_ref(), &config.data_dir, &*entropy)?;
+        let keys = KeyRing::open(store.clone(), &master, key_options(&config), clock.clone(), entropy.clone()).await?;
+        let keys = Arc::new(keys);
+        let hasher = PasswordHasher::start(&config.passwords, entropy.clone())?;
+        let min_length = config.passwords.min_length;
+        let accounts = AccountTable::new(store.clone(), hasher.clone(), clock.clone(), entropy.clone(), min_length);
+        let accounts = Arc::new(accounts);
+        let services = CoreServices {
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            store: store.clone(),
+            hasher: hasher.clone(),
+            accounts: accounts.clone(),
+            keys: keys.clone(),
+        };
+        let plugins = PluginTable::load(&config, Arc::new(services)).await?;
+        verifiers.extend(plugins.chain(&config.chain));
+        let mac = keys.clone();
+        let lockout = Lockout::new(
+            store.clone(),
+            clock.clone(),
+            Arc::new(move |domain, parts| mac.mac(domain, parts)),
+            config.lockout.clone(),
+        );
+        let mut configured = Vec::new();
+        for (index, entry) in config.clients.iter().enumerate() {
+            configured.push(clients::client(entry, index, &keys, &environment)?);
+        }
+        let metadata = metadata(&config, &configured);
+        let core = Core {
+            store,
+            clock: clock.clone(),
+            entropy,
+            keys,
+            hasher,
+            lockout,
+            users: UserChain::new(verifiers, clock),
+            own_backends: plugins.own_backends(),
+            accounts,
+            clients: ClientDirectory::new(configured),
+            policies: plugins.policies(&config.scope_policies),
+            formats: plugins.formats(&config.tokens.access.format),
+            metrics: Metrics::new(),
+            settings: settings(&config),
+        };
+        Ok(App {
+            core,
+            paths: RoutePaths::new(&config.paths, &config.issuer),
+            bearer_login: config.authorize.bearer_login,
+            unauthorized_client_status: config.compatibility.unauthorized_client_status,
+            bearer_errors: config.compatibility.bearer_errors,
+            metadata,
+            config,
+            master_key,
+        })
+    }
+}
+
+fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, StartError> {
+    let unmade = |cause| StartError::DataDir { path: config.data_dir.display().to_string(), cause };
+    std::fs::create_dir_all(&config.data_dir).map_err(unmade)?;
+    let options = SledOptions { path: config.data_dir.join("store"), cache_mib: config.store.cache_mib };
+    Ok(Arc::new(SledStore::open(options, clock)?))
+}
+
+fn key_options(config: &Config) -> KeyOptions {
+    let longest = config.clients.iter().filter_map(|client| client.access_lifetime).max().unwrap_or_default();
+    KeyOptions {
+        algorithms: algorithms(config),
+        rotate_every: config.keys.rotate_every,
+        publish_before: config.keys.publish_before,
+        retain: config.tokens.access.lifetime.max(longest),
+    }
+}
+
+/// No key is made for a server whose tokens are all opaque.
+fn algorithms(config: &Config) -> Vec<Algorithm> {
+    if config.tokens.access.format == "opaque" { Vec::new() } else { vec![config.tokens.access.algorithm] }
+}
+
+fn settings(config: &Config) -> Settings {
+    let tokens = &config.tokens;
+    Settings {
+        issuer: config.issuer.clone(),
+        audience: tokens.access.audience.clone(),
+        algorithm: tokens.access.algorithm,
+        typ: tokens.access.typ.clone(),
+        access_lifetime: tokens.access.lifetime,
+        refresh_lifetime: tokens.refresh.lifetime,
+        grace: tokens.refresh.grace,
+        rotation_ends_access: tokens.refresh.ends_access_tokens,
+        code_lifetime: tokens.code_lifetime,
+        failure_time: config.passwords.failure_time,
+        default_client: config.grants.default_client.clone(),
+    }
+}
+
+fn metadata(config: &Config, configured: &[crate::oauth::client::Client]) -> Vec<u8> {
+    let paths = RoutePaths::new(&config.paths, &config.issuer);
+    let url = |paths: &[String]| url_of(&config.issuer, paths.first().map_or("", String::as_str));
+    let scopes = Scope::new(configured.iter().flat_map(|client| client.scopes.tokens().to_vec()));
+    let code_works = config.authorize.bearer_login;
+    let used = |grant: &GrantType| {
+        configured.iter().any(|client| client.may(*grant)) && (*grant != GrantType::AuthorizationCode || code_works)
+    };
+    let facts = Facts {
+        issuer: config.issuer.clone(),
+        authorize: code_works.then(|| url(&paths.authorize)),
+        token: url(&paths.token),
+        jwks: url(&paths.jwks),
+        introspect: url(&paths.introspect),
+        revoke: url(&paths.revoke),
+        scopes: scopes.tokens().to_vec(),
+        grants: GrantType::ALL.into_iter().filter(used).collect(),
+    };
+    serde_json::to_vec(&Metadata::new(facts)).unwrap_or_default()
+}
+
+/// How often the keys are looked after.
+pub const KEY_TICK: Duration = Duration::from_secs(60);

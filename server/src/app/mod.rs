@@ -1,0 +1,43 @@
+//! The server as a whole, wired: the only place that knows everything.
+
+mod builder;
+mod clients;
+mod paths;
+mod plugins;
+
+pub use builder::{Builder, StartError};
+pub use paths::RoutePaths;
+
+use crate::config::model::{BearerErrors, Config};
+use crate::flow::Core;
+use crate::keys::MasterKeyOrigin;
+use std::sync::Arc;
+
+/// A wired server, not yet listening.
+pub struct App {
+    /// What the use cases work with.
+    pub core: Core,
+    /// Where the endpoints are.
+    pub paths: RoutePaths,
+    /// Whether there is an authorization endpoint.
+    pub bearer_login: bool,
+    /// Of `unauthorized_client`.
+    pub unauthorized_client_status: u16,
+    /// What a refused bearer token is answered with.
+    pub bearer_errors: BearerErrors,
+    /// The metadata document.
+    pub metadata: Vec<u8>,
+    /// The configuration it was wired from.
+    pub config: Config,
+    /// Where the master key came from.
+    pub master_key: MasterKeyOrigin,
+}
+
+impl App {
+    /// All endpoints as a filter, for [`crate::http::listener::Server::serve`] or a server of one's own.
+    pub fn routes(
+        self: Arc<Self>,
+    ) -> impl warp::Filter<Extract = (impl warp::Reply,), Error = std::convert::Infallible> + Clone {
+        crate::http::routes::routes(self)
+    }
+}

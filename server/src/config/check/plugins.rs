@@ -1,0 +1,79 @@
+//! Plugins: who may load, and whether names lead to one of the right kind.
+
+use super::Check;
+use crate::config::model::PluginSource;
+use crate::config::nearest::{one_of, suggestion};
+use crate::config::path::KeyPath;
+use crate::config::plugins::BUILTINS;
+
+impl Check<'_> {
+    pub(super) fn plugins(&self) {
+        self.native_plugins();
+        if !self.sound(&["plugins"]) {
+            return;
+        }
+        if self.sound(&["users"]) {
+            self.chain();
+        }
+        if self.sound(&["scopes"]) {
+            for (index, name) in self.config.scope_policies.iter().enumerate() {
+                self.names_plugin(&KeyPath::parse("scopes.policies").index(index), name, "scope-policy", &[]);
+            }
+        }
+        if self.sound(&["tokens.access.format"]) {
+            let path = KeyPath::parse("tokens.access.format");
+            self.names_plugin(&path, &self.config.tokens.access.format, "token-format", &["jwt", "opaque"]);
+        }
+    }
+
+    fn native_plugins(&self) {
+        for (name, plugin) in &self.config.plugins {
+            let path = KeyPath::parse("plugins").key(name);
+            if !matches!(plugin.source, PluginSource::Native(_)) {
+                continue;
+            }
+            if !self.config.trust.native && self.sound(&["trust"]) {
+                let expected = "trust.native = true beside it: such a plugin runs with the server's rights";
+                self.error(&path.key("source"), "a native plugin", expected);
+            }
+            if plugin.sha256.is_none() && self.report.is_sound(&path.key("sha256")) {
+                self.error(&path.key("sha256"), "no such key", "the SHA-256 of the native plugin's file");
+            }
+        }
+    }
+
+    fn chain(&self) {
+        let chain = &self.config.chain;
+        for (index, entry) in chain.iter().enumerate() {
+            let path = KeyPath::parse("users.chain").index(index);
+            if chain[..index].iter().any(|other| other.plugin == entry.plugin) {
+                self.error(&path, format!("{:?} a second time", entry.plugin), "each plugin once");
+            } else {
+                self.names_plugin(&path, &entry.plugin, "user-verifier", &[]);
+            }
+        }
+    }
+
+    /// `own`: names that need no entry.
+    fn names_plugin(&self, path: &KeyPath, name: &str, kind: &str, own: &[&str]) {
+        let entries = &self.config.plugins;
+        match entries.get(name).map(|plugin| &plugin.source) {
+            None if own.contains(&name) => {}
+            None => {
+                let known = || own.iter().copied().chain(entries.keys().map(String::as_str));
+                let expected = match known().next() {
+                    None => "the name of a plugin; there is none in [plugins]".to_owned(),
+                    Some(_) => format!("the name of a plugin: {}", one_of(known())),
+                };
+                self.report.error(path, format!("{name:?}"), expected, suggestion(name, known()));
+            }
+            Some(PluginSource::Builtin(builtin)) => {
+                let is = BUILTINS.iter().find(|(known, _)| known == builtin).map_or("", |(_, kind)| *kind);
+                if is != kind {
+                    self.error(path, format!("{name:?}, of the kind {is}"), format!("a plugin of the kind {kind}"));
+                }
+            }
+            Some(PluginSource::Wasm(_) | PluginSource::Native(_)) => {}
+        }
+    }
+}

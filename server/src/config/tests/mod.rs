@@ -1,0 +1,3 @@
+//! Loading as a whole.
+
+mod reference;

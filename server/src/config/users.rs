@@ -1,0 +1,35 @@
+//! `[users]`, `[scopes]` and `[development]`.
+
+use super::model::{ChainEntry, Development};
+use super::read::Node;
+use figment::value::Value;
+
+/// `[users]`: the chain.
+pub(super) fn users(node: &Node<'_>) -> Option<Vec<ChainEntry>> {
+    node.table(|table| table.key("chain", |node| node.list(chain_entry)))
+}
+
+fn chain_entry(node: &Node<'_>) -> Option<ChainEntry> {
+    const ON_ERROR: [(&str, bool); 2] = [("stop", false), ("next", true)];
+    if !matches!(node.value, Value::Dict(..)) {
+        let plugin = node.text_as("a plugin's name, or { plugin = \"…\", on_error = \"next\" }")?;
+        return Some(ChainEntry { plugin, next_on_error: false });
+    }
+    node.table(|table| ChainEntry {
+        plugin: table.required("plugin", "a plugin's name", Node::text),
+        next_on_error: table.key("on_error", |node| node.choice(&ON_ERROR)),
+    })
+}
+
+/// `[scopes]`: the policies' names.
+pub(super) fn scopes(node: &Node<'_>) -> Option<Vec<String>> {
+    node.table(|table| table.key("policies", |node| node.distinct(Node::text)))
+}
+
+/// `[development]`.
+pub(super) fn development(node: &Node<'_>) -> Option<Development> {
+    node.table(|table| Development {
+        demo_user: table.optional("demo_user", Node::text),
+        demo_client: table.optional("demo_client", Node::text),
+    })
+}

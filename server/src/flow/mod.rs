@@ -1,0 +1,171 @@
+//! The use cases, one file each: load, decide, mint, commit. Only this layer awaits; what it decides, `oauth` decides.
+
+pub mod authorize;
+pub mod clients;
+mod decision;
+pub mod family;
+pub mod identity;
+pub mod introspect;
+pub mod login;
+pub mod mint;
+pub mod records;
+pub mod revoke;
+pub mod token;
+pub mod trail;
+pub mod validate;
+
+use crate::clock::Clock;
+use crate::config::model::Algorithm;
+use crate::entropy::Entropy;
+use crate::keys::KeyRing;
+use crate::lockout::Lockout;
+use crate::metrics::Metrics;
+use crate::oauth::error::OAuthError;
+use crate::password::PasswordHasher;
+use crate::plugin::chain::UserChain;
+use crate::plugin::{ScopePolicy, TokenFormat};
+use crate::store::{CommitError, Store, StoreError};
+use pintle_plugin_api::CallContext;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use trail::Trail;
+
+/// How often a decision is taken anew because another commit was first. Every conflict is somebody's progress; the bound
+/// only keeps a fault from going on for ever.
+pub(crate) const MAX_RELOADS: usize = 128;
+
+/// What the use cases work with; `app` wires it.
+pub struct Core {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Signing keys and the keyed hash.
+    pub keys: Arc<KeyRing>,
+    /// The hashing threads.
+    pub hasher: Arc<PasswordHasher>,
+    /// Brute-force defence.
+    pub lockout: Arc<Lockout>,
+    /// Who is asked about users.
+    pub users: UserChain,
+    /// Backends whose accounts are the core's own.
+    pub own_backends: Vec<String>,
+    /// The core's own accounts.
+    pub accounts: Arc<crate::accounts::AccountTable>,
+    /// Configured clients.
+    pub clients: clients::ClientDirectory,
+    /// All of them have to grant a scope.
+    pub policies: Vec<NamedPolicy>,
+    /// The first one issues; all of them are asked about a token.
+    pub formats: Vec<NamedFormat>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// The rest of the configuration that decisions need.
+    pub settings: Settings,
+}
+
+/// A scope policy and its name in the configuration.
+pub struct NamedPolicy {
+    /// For the audit log.
+    pub name: String,
+    /// The policy.
+    pub policy: Arc<dyn ScopePolicy>,
+}
+
+/// A token format and its name in the configuration.
+pub struct NamedFormat {
+    /// For the audit log.
+    pub name: String,
+    /// Whether its tokens are JWS of the host's claims, which a resource server reads without asking.
+    pub self_contained: bool,
+    /// The format.
+    pub format: Arc<dyn TokenFormat>,
+}
+
+/// Settings of the flows.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The issuer.
+    pub issuer: String,
+    /// Of access tokens.
+    pub audience: Vec<String>,
+    /// The algorithm that access tokens are signed with.
+    pub algorithm: Algorithm,
+    /// The JOSE header's `typ`.
+    pub typ: String,
+    /// Of access tokens.
+    pub access_lifetime: Duration,
+    /// Of refresh tokens, from the login.
+    pub refresh_lifetime: Duration,
+    /// How long a used refresh token still gets the same successor.
+    pub grace: Duration,
+    /// A rotation ends the access tokens issued beside the old refresh token.
+    pub rotation_ends_access: bool,
+    /// Of authorization codes.
+    pub code_lifetime: Duration,
+    /// A failed login never answers sooner.
+    pub failure_time: Duration,
+    /// Who a token request is from when it names no client.
+    pub default_client: Option<String>,
+}
+
+/// One request as the flows see it.
+pub struct Call {
+    /// As in the logs.
+    pub request_id: String,
+    /// Where it is from.
+    pub ip: Option<IpAddr>,
+    /// What the audit log will say.
+    pub trail: Trail,
+}
+
+impl Call {
+    /// A call with an empty trail.
+    #[must_use]
+    pub fn new(request_id: String, ip: Option<IpAddr>) -> Self {
+        Self { request_id, ip, trail: Trail::default() }
+    }
+
+    /// The context for a plugin; the host fills in the deadline.
+    #[must_use]
+    pub fn context(&self, client_id: Option<&str>) -> CallContext {
+        CallContext {
+            request_id: self.request_id.clone(),
+            client_id: client_id.map(str::to_owned),
+            remote_ip: self.ip.map(|ip| ip.to_string()),
+            ..CallContext::default()
+        }
+    }
+}
+
+impl From<StoreError> for OAuthError {
+    fn from(error: StoreError) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+/// What became of a commit that may lose a race.
+pub(crate) enum Committed {
+    /// It is durable.
+    Done,
+    /// Another one was first: load and decide again.
+    Reload,
+}
+
+/// Sorts a commit's outcome.
+pub(crate) fn committed(outcome: Result<(), CommitError>) -> Result<Committed, OAuthError> {
+    match outcome {
+        Ok(()) => Ok(Committed::Done),
+        Err(CommitError::Conflict) => Ok(Committed::Reload),
+        Err(CommitError::Unavailable(error)) => Err(error.into()),
+        Err(error @ CommitError::TooLarge(_)) => Err(OAuthError::server_error(error)),
+    }
+}
+
+/// After [`MAX_RELOADS`] lost races.
+pub(crate) fn contended() -> OAuthError {
+    OAuthError::unavailable("too many commits were first")
+}

@@ -1,0 +1,38 @@
+//! The password grant: the chain of backends says who it is.
+
+use super::begin::{Beginning, begin};
+use crate::flow::mint::{self, Bearer, TokenResponse};
+use crate::flow::{Call, Core, contended, identity, login};
+use crate::oauth::client::{Client, GrantType};
+use crate::oauth::error::OAuthError;
+use crate::oauth::family::{AccountRef, Subject};
+use crate::oauth::grant::password;
+use crate::oauth::scope::Scope;
+use zeroize::Zeroizing;
+
+pub async fn exchange(
+    core: &Core,
+    call: &Call,
+    client: &Client,
+    username: &str,
+    password: &Zeroizing<String>,
+    requested: Option<&Scope>,
+) -> Result<TokenResponse, OAuthError> {
+    let scope = password::decide(client, requested)?;
+    let login = login::by_password(core, call, client, username, password).await?;
+    let account = login.accepted.account;
+    let reference = AccountRef { backend: login.backend, id: account.id.clone() };
+    let identity = identity::ensure(core, &reference, &account).await?;
+    let subject = Subject {
+        sub: identity.sub,
+        account: reference,
+        username: account.username.clone(),
+        auth_time: core.clock.now(),
+        amr: login.accepted.amr,
+        acr: login.accepted.acr,
+        epoch: identity.epoch,
+    };
+    let bearer = Bearer { client, subject: Some(&subject), account: Some(&account), grant: GrantType::Password };
+    let granted = mint::evaluate(core, call, bearer, scope).await?;
+    begin(core, call, bearer, granted, Beginning::default()).await?.ok_or_else(contended)
+}

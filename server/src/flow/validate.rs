@@ -1,0 +1,169 @@
+//! Finding out what a token is and whether it works.
+
+use super::records::Denied;
+use super::token::refresh;
+use super::{Call, Core, NamedFormat, family, mint};
+use crate::clock::UnixTime;
+use crate::oauth::claims::{Claims, ClaimsContext};
+use crate::oauth::error::OAuthError;
+use crate::oauth::family::TokenFamily;
+use crate::oauth::handle::{AccessHandle, AccessKind, FamilyId};
+use crate::oauth::introspection::ActiveToken;
+use crate::store::{Key, record, record::Record};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use pintle_plugin_api::TokenVerdict;
+
+/// A token that some format knows and whose handle is ours. It may have ended.
+pub enum Known {
+    /// An access token of a family.
+    Access(AccessHandle),
+    /// An access token without one, with its claims.
+    Stateless(AccessHandle, Box<Claims>),
+}
+
+/// Asks the formats for the token's handle; `None` when nobody knows it.
+///
+/// # Errors
+/// 503 when a format cannot say: never "not active" by mistake, never "active".
+pub async fn known_access_token(core: &Core, call: &Call, token: &str) -> Result<Option<Known>, OAuthError> {
+    for format in &core.formats {
+        match format.format.validate(&call.context(None), token).await {
+            Ok(TokenVerdict::Mine(handle)) => return Ok(own_handle(core, format, &handle, token)),
+            Ok(TokenVerdict::Invalid(_)) => return Ok(None),
+            Ok(TokenVerdict::NotMine) => {}
+            Err(error) => return Err(OAuthError::unavailable(format!("plugin {}: {error}", format.name))),
+        }
+    }
+    Ok(None)
+}
+
+/// The handle, if its MAC is right and it is of the sort that the format's tokens carry.
+fn own_handle(core: &Core, format: &NamedFormat, handle: &str, token: &str) -> Option<Known> {
+    let (handle, mac) = AccessHandle::parse(handle)?;
+    if !core.keys.mac_matches(mint::ACCESS_DOMAIN, &[&handle.body()], &mac) {
+        return None;
+    }
+    match (handle.kind, format.self_contained) {
+        (AccessKind::Opaque, false) | (AccessKind::SelfContained, true) => Some(Known::Access(handle)),
+        (AccessKind::Stateless, true) => Some(Known::Stateless(handle, Box::new(signed_claims(core, token)?))),
+        _ => None,
+    }
+}
+
+/// The claims of a JWS that the server signed. The format has said that it is valid; the core looks for itself.
+fn signed_claims(core: &Core, token: &str) -> Option<Claims> {
+    #[derive(serde::Deserialize)]
+    struct Header {
+        alg: String,
+        kid: String,
+    }
+    let (input, signature) = token.rsplit_once('.')?;
+    let (header, payload) = input.split_once('.')?;
+    let header: Header = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).ok()?).ok()?;
+    let algorithm = crate::config::model::Algorithm::from_name(&header.alg)?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    if !core.keys.verify(&header.kid, algorithm, input.as_bytes(), &signature) {
+        return None;
+    }
+    let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
+    (claims.iss == core.settings.issuer).then_some(claims)
+}
+
+/// An access token that works, and its family if it has one.
+pub struct ActiveAccess {
+    /// What introspection would say.
+    pub token: ActiveToken,
+    /// Its family's id and record.
+    pub family: Option<(FamilyId, TokenFamily)>,
+    /// The scope.
+    pub scope: crate::oauth::scope::Scope,
+}
+
+/// The access token, if it works.
+///
+/// # Errors
+/// 503 when that cannot be said.
+pub async fn access_token(core: &Core, call: &Call, token: &str) -> Result<Option<ActiveAccess>, OAuthError> {
+    match known_access_token(core, call, token).await? {
+        Some(Known::Access(handle)) => of_family(core, &handle).await,
+        Some(Known::Stateless(handle, claims)) => stateless(core, &handle, *claims).await,
+        None => Ok(None),
+    }
+}
+
+async fn of_family(core: &Core, handle: &AccessHandle) -> Result<Option<ActiveAccess>, OAuthError> {
+    let Some(loaded) = family::load(core, handle.family).await? else { return Ok(None) };
+    let family = loaded.family;
+    if !family.accepts(handle, loaded.standing, core.settings.rotation_ends_access, core.clock.now()) {
+        return Ok(None);
+    }
+    let scope = family.scope.masked(handle.scope_mask);
+    let context = ClaimsContext {
+        issuer: &core.settings.issuer,
+        audience: &core.settings.audience,
+        client_id: &family.client_id,
+        subject: family.subject.as_ref(),
+        scope: &scope,
+    };
+    let body = handle.body();
+    let jti = crate::oauth::handle::seal(body.clone(), &core.keys.mac(mint::ACCESS_DOMAIN, &[&body]));
+    let claims = Claims::new(context, public_id(handle, jti), issued_at(&family, handle), handle.expires_at);
+    let username = family.subject.as_ref().map(|subject| subject.username.clone());
+    let token = ActiveToken { claims, username, access: true };
+    Ok(Some(ActiveAccess { token, family: Some((handle.family, family)), scope }))
+}
+
+/// A self-contained token shows its `jti` to everyone who reads it; an opaque one *is* its handle, which introspection
+/// must not hand to whoever asks.
+fn public_id(handle: &AccessHandle, jti: String) -> String {
+    match handle.kind {
+        AccessKind::Opaque => format!("{}.{}", handle.family, handle.generation),
+        AccessKind::SelfContained | AccessKind::Stateless => jti,
+    }
+}
+
+/// The generation's beginning where it is known, else the family's.
+fn issued_at(family: &TokenFamily, handle: &AccessHandle) -> UnixTime {
+    if handle.generation == family.generation { UnixTime(family.rotated_at_ms / 1000) } else { family.issued_at }
+}
+
+/// Where a revoked stateless token is remembered.
+pub(super) fn denied_key(handle: &AccessHandle) -> Key {
+    Denied::key(&[&handle.family.0])
+}
+
+async fn stateless(core: &Core, handle: &AccessHandle, claims: Claims) -> Result<Option<ActiveAccess>, OAuthError> {
+    let store = core.store.as_ref();
+    let alive = core.clock.now() < handle.expires_at
+        && handle.expires_at == claims.exp
+        && family::client_epoch(core, &claims.client_id).await? == Some(handle.generation)
+        && record::load::<Denied>(store, &denied_key(handle)).await?.is_none();
+    let scope = crate::oauth::scope::Scope::new(claims.scope.split_ascii_whitespace());
+    let token = ActiveToken { claims, username: None, access: true };
+    Ok(alive.then_some(ActiveAccess { token, family: None, scope }))
+}
+
+/// The refresh token, if it works.
+///
+/// # Errors
+/// 503 when that cannot be said.
+pub async fn refresh_token(core: &Core, token: &str) -> Result<Option<ActiveToken>, OAuthError> {
+    let Some(handle) = refresh::known(core, token) else { return Ok(None) };
+    let Some(loaded) = family::load(core, handle.family).await? else { return Ok(None) };
+    let family = loaded.family;
+    let current = handle.generation == family.generation && family.refreshable;
+    if !current || !family.is_alive(loaded.standing) || core.clock.now() >= family.expires_at {
+        return Ok(None);
+    }
+    let context = ClaimsContext {
+        issuer: &core.settings.issuer,
+        audience: std::slice::from_ref(&core.settings.issuer),
+        client_id: &family.client_id,
+        subject: family.subject.as_ref(),
+        scope: &family.scope,
+    };
+    let jti = format!("{}.{}", handle.family, handle.generation);
+    let claims = Claims::new(context, jti, UnixTime(family.rotated_at_ms / 1000), family.expires_at);
+    let username = family.subject.as_ref().map(|subject| subject.username.clone());
+    Ok(Some(ActiveToken { claims, username, access: false }))
+}

@@ -1,0 +1,17 @@
+//! `GET {authorize}` (RFC 6749 §3.1), the user's login being a Bearer token.
+
+use super::endpoint::Request;
+use super::reply;
+use crate::app::App;
+use crate::flow::{Call, authorize};
+use crate::oauth::error::OAuthError;
+use crate::oauth::params::Params;
+use warp::hyper::header;
+use warp::reply::Response;
+
+pub async fn respond(app: &App, request: &Request, call: &Call) -> Result<Response, OAuthError> {
+    let params = Params::parse(request.query.as_bytes())?;
+    let authorization = request.header(header::AUTHORIZATION)?;
+    let location = authorize::by_bearer_token(&app.core, call, authorization, &params).await?;
+    Ok(reply::redirect(&location))
+}

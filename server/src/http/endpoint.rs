@@ -1,0 +1,148 @@
+//! What every endpoint has in common: methods, CORS, metrics, the audit log.
+
+use super::{authorize, introspect, jwks, metadata, reply, revoke, sharing, token};
+use crate::app::App;
+use crate::flow::Call;
+use crate::oauth::error::OAuthError;
+use bytes::Bytes;
+use std::net::IpAddr;
+use std::time::Duration;
+use warp::hyper::{HeaderMap, Method, header};
+use warp::reply::Response;
+
+/// A request as read.
+pub struct Request {
+    /// The whole path, still percent-encoded.
+    pub path: String,
+    /// The method.
+    pub method: Method,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// Where it is from.
+    pub ip: Option<IpAddr>,
+    /// As in the logs.
+    pub request_id: String,
+    /// Without the question mark.
+    pub query: String,
+    /// At most [`super::request::MAX_BODY_BYTES`].
+    pub body: Bytes,
+}
+
+impl Request {
+    /// A header that may be given once.
+    ///
+    /// # Errors
+    /// `invalid_request` when it is given twice or is not text.
+    pub fn header(&self, name: header::HeaderName) -> Result<Option<&str>, OAuthError> {
+        let mut values = self.headers.get_all(&name).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => value
+                .to_str()
+                .map(Some)
+                .map_err(|_| OAuthError::invalid_request(format!("the header {name} is not text"))),
+            _ => Err(OAuthError::invalid_request(format!("the header {name} is given more than once"))),
+        }
+    }
+
+    /// The flows' view of the request.
+    #[must_use]
+    pub fn call(&self) -> Call {
+        Call::new(self.request_id.clone(), self.ip)
+    }
+}
+
+/// The endpoints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// RFC 6749 §3.2.
+    Token,
+    /// RFC 7662 §2.
+    Introspect,
+    /// RFC 7009 §2.
+    Revoke,
+    /// RFC 6749 §3.1.
+    Authorize,
+    /// RFC 7517 §5.
+    Jwks,
+    /// RFC 8414 §3.
+    Metadata,
+}
+
+impl Endpoint {
+    /// The name in metrics and logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Introspect => "introspect",
+            Self::Revoke => "revoke",
+            Self::Authorize => "authorize",
+            Self::Jwks => "jwks",
+            Self::Metadata => "metadata",
+        }
+    }
+
+    /// The methods, as `Allow` lists them.
+    const fn methods(self) -> &'static str {
+        match self {
+            Self::Token | Self::Introspect | Self::Revoke => "POST, OPTIONS",
+            Self::Authorize => "GET, OPTIONS",
+            Self::Jwks | Self::Metadata => "GET, HEAD, OPTIONS",
+        }
+    }
+
+    /// What a browser application may read: introspection is for servers, authorization is navigated to.
+    const fn cross_origin(self) -> bool {
+        matches!(self, Self::Token | Self::Revoke | Self::Jwks | Self::Metadata)
+    }
+
+    /// Answers a request at this endpoint.
+    pub async fn serve(self, app: &App, request: Request) -> Response {
+        let started = app.core.clock.monotonic_ms();
+        let call = request.call();
+        let outcome = self.respond(app, &request, &call).await;
+        self.record(app, &call, outcome.as_ref().err());
+        let mut response = outcome.unwrap_or_else(|error| reply::error(app, &error));
+        match self {
+            Self::Jwks | Self::Metadata => sharing::share_with_all(response.headers_mut()),
+            Self::Token | Self::Revoke => {
+                let client = call.trail.facts().client;
+                sharing::share(app, client.as_deref(), &request, response.headers_mut()).await;
+            }
+            Self::Introspect | Self::Authorize => {}
+        }
+        let millis = app.core.clock.monotonic_ms().saturating_sub(started);
+        let status = response.status().as_u16();
+        app.core.metrics.request(self.name(), status, Duration::from_millis(millis));
+        tracing::debug!(request = %request.request_id, endpoint = self.name(), status, millis);
+        response
+    }
+
+    async fn respond(self, app: &App, request: &Request, call: &Call) -> Result<Response, OAuthError> {
+        if !self.methods().split(", ").any(|method| method == request.method.as_str()) {
+            return Ok(reply::method_not_allowed(self.methods()));
+        }
+        if request.method == Method::OPTIONS {
+            return Ok(sharing::options(app, self.methods(), self.cross_origin(), request));
+        }
+        match self {
+            Self::Token => token::respond(app, request, call).await,
+            Self::Introspect => introspect::respond(app, request, call).await,
+            Self::Revoke => revoke::respond(app, request, call).await,
+            Self::Authorize => authorize::respond(app, request, call).await,
+            Self::Jwks => Ok(jwks::respond(app)),
+            Self::Metadata => Ok(metadata::respond(app)),
+        }
+    }
+
+    /// What was decided goes into the audit log; what is broken into the ordinary one.
+    fn record(self, app: &App, call: &Call, error: Option<&OAuthError>) {
+        if let Some(error) = error.filter(|error| error.code.status() >= 500) {
+            tracing::error!(request = %call.request_id, endpoint = self.name(), %error, "a request could not be answered");
+        }
+        if !matches!(self, Self::Jwks | Self::Metadata) {
+            app.core.record(self.name(), call, error);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! `GET {jwks}` (RFC 7517 §5).
+
+use super::reply;
+use crate::app::App;
+use warp::hyper::{header, header::HeaderValue};
+use warp::reply::Response;
+
+pub fn respond(app: &App) -> Response {
+    let keys = &app.core.keys;
+    let mut response = reply::cached_json(keys.jwks().as_bytes().to_vec(), keys.jwks_max_age().as_secs());
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/jwk-set+json"));
+    response
+}

@@ -1,0 +1,174 @@
+//! Answers: JSON, never cached, with the challenges that the RFCs ask for.
+
+use crate::app::App;
+use crate::config::model::BearerErrors;
+use crate::oauth::error::{ErrorCode, OAuthError};
+use serde::Serialize;
+use serde_json::{Value, json};
+use warp::Rejection;
+use warp::hyper::{StatusCode, header, header::HeaderValue};
+use warp::reply::Response;
+
+/// The protection space in challenges (RFC 9110 §11.5).
+const REALM: &str = "pintle";
+
+/// 200 with a JSON body that must not be cached (RFC 6749 §5.1).
+///
+/// # Errors
+/// `server_error` if the body cannot be written as JSON.
+pub fn json<T: Serialize>(body: &T) -> Result<Response, OAuthError> {
+    let body = serde_json::to_vec(body).map_err(OAuthError::server_error)?;
+    Ok(uncached(with_body(200, body)))
+}
+
+/// An empty answer that must not be cached.
+#[must_use]
+pub fn empty(status: u16) -> Response {
+    uncached(with_status(status, Response::default()))
+}
+
+/// A redirect. 302 rather than 307: the browser continues with GET (RFC 9700 §4.12).
+#[must_use]
+pub fn redirect(location: &str) -> Response {
+    let mut response = empty(302);
+    match HeaderValue::from_str(location) {
+        Ok(location) => {
+            response.headers_mut().insert(header::LOCATION, location);
+            response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+            response
+        }
+        Err(_) => plain_error(&OAuthError::invalid_request("the redirect_uri cannot be put into a header")),
+    }
+}
+
+/// An error of an OAuth endpoint (RFC 6749 §5.2, RFC 6750 §3).
+#[must_use]
+pub fn error(app: &App, error: &OAuthError) -> Response {
+    let mut response = match error.code {
+        ErrorCode::InvalidToken | ErrorCode::InsufficientScope => bearer_error(app, error),
+        _ => plain_error(error),
+    };
+    if error.code == ErrorCode::UnauthorizedClient {
+        response = with_status(app.unauthorized_client_status, response);
+        if response.status() == StatusCode::UNAUTHORIZED {
+            challenge(&mut response, format!("Basic realm=\"{REALM}\", charset=\"UTF-8\""));
+        }
+    }
+    response
+}
+
+fn plain_error(error: &OAuthError) -> Response {
+    let body = json!({ "error": error.code.as_str(), "error_description": error.description() });
+    let mut response = with_body(error.code.status(), body.to_string().into_bytes());
+    if error.code == ErrorCode::InvalidClient {
+        challenge(&mut response, format!("Basic realm=\"{REALM}\", charset=\"UTF-8\""));
+    }
+    if let Some(delay) = error.retry_after {
+        let seconds = delay.as_secs() + u64::from(delay.subsec_nanos() > 0);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+    }
+    uncached(response)
+}
+
+/// A refused Bearer token. Without any token the challenge has no error code (RFC 6750 §3.1).
+fn bearer_error(app: &App, error: &OAuthError) -> Response {
+    let code = error.code.as_str();
+    let none_sent = error.description().is_empty();
+    let description = if none_sent { "the request needs a Bearer token" } else { error.description() };
+    let mut body = json!({ "error": code, "error_description": description });
+    if app.bearer_errors == BearerErrors::Korap {
+        // Its web client refreshes when errors[0][1] says "expired" or "invalid".
+        body["errors"] = json!([[error.code.status(), format!("{code}: {description}")]]);
+    }
+    let mut response = with_body(error.code.status(), body.to_string().into_bytes());
+    challenge(
+        &mut response,
+        if none_sent {
+            format!("Bearer realm=\"{REALM}\"")
+        } else {
+            format!("Bearer realm=\"{REALM}\", error=\"{code}\", error_description=\"{description}\"")
+        },
+    );
+    uncached(response)
+}
+
+/// 404 for a path that is not configured.
+#[must_use]
+pub fn not_found() -> Response {
+    plain_error(&OAuthError::new(ErrorCode::NotFound, "there is nothing at this path"))
+}
+
+/// 405 with `Allow`.
+#[must_use]
+pub fn method_not_allowed(allowed: &'static str) -> Response {
+    let why = format!("this path takes {allowed}");
+    let mut response = plain_error(&OAuthError::new(ErrorCode::MethodNotAllowed, why));
+    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+    response
+}
+
+/// 413.
+#[must_use]
+pub fn content_too_large(limit: usize) -> Response {
+    let why = format!("the body is larger than {limit} bytes");
+    plain_error(&OAuthError::new(ErrorCode::ContentTooLarge, why))
+}
+
+/// A body that broke off, or did not arrive in time.
+#[must_use]
+pub fn unread_body(timed_out: bool) -> Response {
+    plain_error(&if timed_out {
+        OAuthError::new(ErrorCode::RequestTimeout, "the body did not arrive in time")
+    } else {
+        OAuthError::invalid_request("the body could not be read")
+    })
+}
+
+/// What warp itself rejects.
+#[must_use]
+pub fn framing(rejection: &Rejection) -> Response {
+    if rejection.is_not_found() {
+        return not_found();
+    }
+    plain_error(&OAuthError::invalid_request("the request could not be read"))
+}
+
+/// 200 with a JSON document that may be cached.
+#[must_use]
+pub fn cached_json(body: Vec<u8>, max_age_s: u64) -> Response {
+    let mut response = with_body(200, body);
+    if let Ok(value) = HeaderValue::from_str(&format!("public, max-age={max_age_s}")) {
+        response.headers_mut().insert(header::CACHE_CONTROL, value);
+    }
+    response
+}
+
+fn with_body(status: u16, body: Vec<u8>) -> Response {
+    let mut response = with_status(status, Response::new(body.into()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+fn with_status(status: u16, mut response: Response) -> Response {
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response
+}
+
+fn challenge(response: &mut Response, text: String) {
+    if let Ok(value) = HeaderValue::try_from(text) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+    }
+}
+
+fn uncached(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+    response
+}
+
+/// The document as bytes; for values that are known to be JSON.
+#[must_use]
+pub fn document(value: &Value) -> Vec<u8> {
+    value.to_string().into_bytes()
+}

@@ -1,0 +1,16 @@
+//! `POST {revoke}` (RFC 7009 §2).
+
+use super::endpoint::Request;
+use super::{form, reply};
+use crate::app::App;
+use crate::flow::{Call, revoke};
+use crate::oauth::error::OAuthError;
+use warp::hyper::header;
+use warp::reply::Response;
+
+pub async fn respond(app: &App, request: &Request, call: &Call) -> Result<Response, OAuthError> {
+    let params = form::params(request)?;
+    let authorization = request.header(header::AUTHORIZATION)?;
+    revoke::revoke(&app.core, call, authorization, &params).await?;
+    Ok(reply::empty(200))
+}

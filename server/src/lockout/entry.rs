@@ -1,0 +1,173 @@
+//! What is stored of failures, and under which key.
+
+use super::policy::{self, Failures};
+use crate::accounts::username::fold_typed;
+use crate::clock::UnixTime;
+use crate::config::model::Lockout as Options;
+use crate::store::Key;
+use crate::store::record::{self, Record};
+use serde::{Deserialize, Serialize};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+/// A hash with a secret key: (domain, parts) to 32 bytes, different for different parts. `keys` has the real one.
+pub type KeyedHash = Arc<dyn Fn(&str, &[&[u8]]) -> [u8; 32] + Send + Sync>;
+
+/// The longest label, in characters.
+const MAX_LABEL: usize = 64;
+
+/// What failures are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A typed account name, whether or not there is such an account.
+    Account,
+    /// An IPv4 address or an IPv6 /64.
+    Address,
+}
+
+/// The row of a name or address: its kind and half of its keyed hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Row {
+    pub kind: Kind,
+    pub hash: [u8; 16],
+}
+
+impl Row {
+    fn new(kind: Kind, hash: &KeyedHash, name: &[u8]) -> Self {
+        let domain = match kind {
+            Kind::Account => "lockout account",
+            Kind::Address => "lockout address",
+        };
+        let mut half = [0; 16];
+        half.copy_from_slice(&hash(domain, &[name])[..16]);
+        Self { kind, hash: half }
+    }
+
+    pub fn key(&self) -> Key {
+        LockoutEntry::key(&[&[self.letter()], &self.hash])
+    }
+
+    pub fn from_key(key: &Key) -> Option<Self> {
+        let parts = record::parts(key)?;
+        let [_, kind, hash] = parts.as_slice() else { return None };
+        Some(Self { kind: kind_of(*kind.first()?)?, hash: hash.as_slice().try_into().ok()? })
+    }
+
+    /// As `lockout list` shows it: `a-` or `i-` and 32 hexadecimal digits.
+    pub fn id(&self) -> String {
+        format!("{}-{:032x}", char::from(self.letter()), u128::from_be_bytes(self.hash))
+    }
+
+    pub fn from_id(id: &str) -> Option<Self> {
+        let (kind, hash) = id.split_once('-')?;
+        let kind = kind_of(*kind.as_bytes().first().filter(|_| kind.len() == 1)?)?;
+        let hash = u128::from_str_radix(hash, 16).ok().filter(|_| hash.len() == 32)?;
+        Some(Self { kind, hash: hash.to_be_bytes() })
+    }
+
+    const fn letter(self) -> u8 {
+        match self.kind {
+            Kind::Account => b'a',
+            Kind::Address => b'i',
+        }
+    }
+}
+
+const fn kind_of(letter: u8) -> Option<Kind> {
+    match letter {
+        b'a' => Some(Kind::Account),
+        b'i' => Some(Kind::Address),
+        _ => None,
+    }
+}
+
+/// A name or address that tries are counted by.
+#[derive(Clone, Debug)]
+pub(super) struct Subject {
+    pub row: Row,
+    /// The folded name, or the address.
+    pub label: String,
+}
+
+impl Subject {
+    pub fn account(hash: &KeyedHash, typed: &str) -> Self {
+        let name = fold_typed(typed);
+        Self { row: Row::new(Kind::Account, hash, name.as_bytes()), label: name.chars().take(MAX_LABEL).collect() }
+    }
+
+    pub fn address(hash: &KeyedHash, ip: IpAddr) -> Self {
+        // One customer of a provider has a whole /64, so it counts as one address.
+        let label = match ip.to_canonical() {
+            IpAddr::V4(ip) => ip.to_string(),
+            IpAddr::V6(ip) => format!("{}/64", Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
+        };
+        Self { row: Row::new(Kind::Address, hash, label.as_bytes()), label }
+    }
+}
+
+/// The failures under one name or address, in table `lockout` under its row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LockoutEntry {
+    /// The address, or the name of an account that exists. Any other typed name stays unreadable: people type
+    /// passwords into the wrong field.
+    pub label: Option<String>,
+    pub failures: u32,
+    /// Milliseconds since the Unix epoch.
+    pub last_ms: u64,
+}
+
+impl LockoutEntry {
+    pub const fn failures(&self) -> Failures {
+        Failures { count: self.failures, last_ms: self.last_ms }
+    }
+
+    /// The entry after one more failure at `now_ms`.
+    pub fn after_failure(before: Option<&Self>, label: Option<String>, now_ms: u64) -> Self {
+        let failures = before.map_or(0, |entry| entry.failures).saturating_add(1);
+        Self { label: label.or_else(|| before.and_then(|entry| entry.label.clone())), failures, last_ms: now_ms }
+    }
+
+    /// Rounded up to a whole second, so that no delay ends early.
+    pub fn expires_at(&self, options: &Options) -> UnixTime {
+        let end_ms = self.last_ms.saturating_add(policy::millis(policy::memory(options, self.failures)));
+        UnixTime(end_ms.div_ceil(1000))
+    }
+
+    /// When the next try may be made, in milliseconds since the Unix epoch.
+    pub fn ready_ms(&self, options: &Options) -> u64 {
+        self.last_ms.saturating_add(policy::millis(policy::delay(options, self.failures)))
+    }
+}
+
+impl Record for LockoutEntry {
+    const TABLE: &'static str = "lockout";
+    const VERSION: u8 = 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_is_one_address_and_a_mapped_ipv4_address_is_itself() {
+        let hash: KeyedHash = Arc::new(|_, _| [0; 32]);
+        let label = |ip: &str| Subject::address(&hash, ip.parse().unwrap()).label;
+        assert_eq!(label("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
+        assert_eq!(label("2001:db8:1:2:ffff::"), "2001:db8:1:2::/64");
+        assert_eq!(label("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(label("192.0.2.7"), "192.0.2.7");
+    }
+
+    #[test]
+    fn a_row_comes_back_from_its_key_and_its_id() {
+        let row = Row { kind: Kind::Address, hash: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xFF] };
+        assert_eq!(Row::from_key(&row.key()), Some(row));
+        assert_eq!(row.id(), "i-000102030405060708090a0b0c0d0eff");
+        assert_eq!(Row::from_id(&row.id()), Some(row));
+        for bad in ["", "a", "a-", "x-000102030405060708090a0b0c0d0eff", "a-00", "ai-000102030405060708090a0b0c0d0eff"]
+        {
+            assert_eq!(Row::from_id(bad), None, "{bad}");
+        }
+    }
+}

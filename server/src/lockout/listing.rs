@@ -1,0 +1,117 @@
+//! `lockout list` and `lockout release`.
+
+use super::capacity::Indexed;
+use super::entry::{Kind, LockoutEntry, Row, Subject};
+use super::{Lockout, lock};
+use crate::clock::UnixTime;
+use crate::store::record::{self, Record};
+use crate::store::{Batch, CommitError, Key, StoreError, Versioned};
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// One entry for the operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockoutListing {
+    /// Names the entry, also where there is no label: `a-` (account) or `i-` (address) and 32 hexadecimal digits.
+    pub id: String,
+    /// What it counts by.
+    pub kind: Kind,
+    /// The address or network, or the name of an account that exists, in lower case, at most 64 characters.
+    pub label: Option<String>,
+    /// Failed tries.
+    pub failures: u32,
+    /// When the last one was.
+    pub last_failure: UnixTime,
+    /// Until when no try is admitted, if that is to come.
+    pub locked_until: Option<UnixTime>,
+    /// When it is forgotten.
+    pub expires_at: UnixTime,
+}
+
+/// What to release.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Release {
+    /// An account name, spelt in any way that counts as the same.
+    Account(String),
+    /// An address; for IPv6 its whole /64.
+    Address(IpAddr),
+    /// An entry by the id that `list` shows.
+    Entry(String),
+    /// Everything.
+    All,
+}
+
+const PAGE: usize = 256;
+
+impl Lockout {
+    /// At most `limit` entries, from after the id `after` on, accounts before addresses.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn list(&self, after: Option<&str>, limit: usize) -> Result<Vec<LockoutListing>, StoreError> {
+        let after = after.and_then(Row::from_id).map(|row| row.key());
+        let found = self.store.scan(&LockoutEntry::key(&[]), after.as_ref(), limit).await?;
+        let rows = found.iter().filter_map(|(key, found)| Some((Row::from_key(key)?, found)));
+        rows.map(|(row, found)| Ok(self.listing(row, record::decode(&found.value)?))).collect()
+    }
+
+    fn listing(&self, row: Row, entry: LockoutEntry) -> LockoutListing {
+        let ready_ms = entry.ready_ms(&self.options);
+        LockoutListing {
+            id: row.id(),
+            kind: row.kind,
+            failures: entry.failures,
+            last_failure: UnixTime(entry.last_ms / 1000),
+            locked_until: (ready_ms > self.clock.now_ms()).then(|| UnixTime(ready_ms.div_ceil(1000))),
+            expires_at: entry.expires_at(&self.options),
+            label: entry.label,
+        }
+    }
+
+    /// Forgets failures; returns how many entries there were.
+    ///
+    /// # Errors
+    /// When the store fails; some may be forgotten then.
+    pub async fn release(&self, what: &Release) -> Result<usize, StoreError> {
+        let subject = match what {
+            Release::Account(name) => Subject::account(&self.hash, name),
+            Release::Address(ip) => Subject::address(&self.hash, *ip),
+            Release::Entry(id) => match Row::from_id(id) {
+                Some(row) => Subject { row, label: String::new() },
+                None => return Ok(0),
+            },
+            Release::All => return self.release_all().await,
+        };
+        Ok(usize::from(self.forget(&self.live.enter(subject)).await?))
+    }
+
+    async fn release_all(&self) -> Result<usize, StoreError> {
+        let mut released = 0;
+        loop {
+            let page = self.store.scan(&LockoutEntry::key(&[]), None, PAGE).await?;
+            if page.is_empty() {
+                return Ok(released);
+            }
+            let batch = page.iter().fold(Batch::new(), |batch, (key, _)| batch.delete(key.clone()));
+            match self.store.commit(batch).await {
+                Ok(()) => {
+                    released += page.len();
+                    self.forget_indexed(&page)?;
+                }
+                Err(CommitError::Unavailable(error)) => return Err(error),
+                Err(error) => return Err(StoreError::new(error)),
+            }
+        }
+    }
+
+    fn forget_indexed(&self, page: &[(Key, Versioned)]) -> Result<(), StoreError> {
+        let Some(index) = self.index.get() else { return Ok(()) };
+        for (key, found) in page {
+            if let Some(row) = Row::from_key(key) {
+                lock(index).remove_all(&[Indexed::new(row, &record::decode(&found.value)?, &self.options)]);
+            }
+        }
+        Ok(())
+    }
+}
