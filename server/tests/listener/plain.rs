@@ -45,7 +45,8 @@ async fn every_answer_names_the_requests_own_id_and_never_the_clients() {
 async fn several_addresses_are_served_at_once_a_unix_socket_among_them() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("pintle.sock");
-    let listen = Listen { addresses: vec![loopback(), loopback(), Address::Unix(path.clone())], ..listen() };
+    let listen =
+        Listen { addresses: vec![loopback(), loopback(), Address::Unix(path.clone())], max_connections: 1, ..listen() };
     let server = start(&listen, None);
     for address in &server.addresses {
         let answer = match address {
