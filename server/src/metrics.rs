@@ -1,6 +1,6 @@
 //! What the server counts, in the OpenMetrics text format that Prometheus reads.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -36,7 +36,7 @@ struct Inner {
 }
 
 /// How a login ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LoginOutcome {
     /// The password was right and the account may log in.
     Accepted,
@@ -51,7 +51,7 @@ pub enum LoginOutcome {
 }
 
 /// How a plugin call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PluginOutcome {
     /// It answered, whatever it said.
     Answered,
@@ -63,6 +63,46 @@ pub enum PluginOutcome {
     Trapped,
     /// It was not called: too many calls at once.
     Overloaded,
+}
+
+impl LoginOutcome {
+    /// The label's value, also fit for the audit log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::LockedOut => "locked_out",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl PluginOutcome {
+    /// The label's value, also fit for the audit log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Trapped => "trapped",
+            Self::Overloaded => "overloaded",
+        }
+    }
+}
+
+impl EncodeLabelValue for LoginOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        EncodeLabelValue::encode(&self.name(), encoder)
+    }
+}
+
+impl EncodeLabelValue for PluginOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        EncodeLabelValue::encode(&self.name(), encoder)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -225,9 +265,9 @@ mod tests {
             r#"pintle_requests_total{endpoint="token",status="400"} 1"#,
             r#"pintle_request_duration_seconds_bucket{le="0.0005",endpoint="token"} 1"#,
             r#"pintle_request_duration_seconds_count{endpoint="token"} 3"#,
-            r#"pintle_plugin_call_duration_seconds_count{plugin="lo\"cal",kind="user-verifier",outcome="TimedOut"} 1"#,
-            r#"pintle_logins_total{outcome="Accepted"} 1"#,
-            r#"pintle_logins_total{outcome="LockedOut"} 1"#,
+            r#"pintle_plugin_call_duration_seconds_count{plugin="lo\"cal",kind="user-verifier",outcome="timed_out"} 1"#,
+            r#"pintle_logins_total{outcome="accepted"} 1"#,
+            r#"pintle_logins_total{outcome="locked_out"} 1"#,
             "pintle_hashing_waiting 7",
             "pintle_commits_total 4",
             r#"pintle_commit_batch_bucket{le="1.0"} 1"#,
