@@ -124,7 +124,8 @@ async fn code(server: &TestServer, query: &str) -> Answer {
     server.caller().get_as(&login.field("access_token"), &format!("/api/oauth2/authorize?{query}")).await
 }
 
-const ASK: &str = "response_type=code&client_id=third-party&redirect_uri=http://localhost:9999/callback&scope=search&state=xyz";
+const ASK: &str =
+    "response_type=code&client_id=third-party&redirect_uri=http://localhost:9999/callback&scope=search&state=xyz";
 
 #[tokio::test]
 async fn a_code_is_got_with_the_users_token_and_redeemed_once_by_the_third_party() {

@@ -4,6 +4,7 @@ use super::paths::{RoutePaths, url_of};
 use super::plugins::{PluginTable, RegistryError};
 use super::{App, clients};
 use crate::accounts::AccountTable;
+use crate::audit::AuditLog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::model::{Algorithm, Config};
 use crate::config::secret::SecretError;
@@ -23,7 +24,6 @@ use crate::plugin::services::CoreServices;
 use crate::store::Store;
 use crate::store::sled::{OpenError, SledOptions, SledStore};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,14 @@ pub enum StartError {
     /// The hashing threads do not start.
     #[error("[passwords]: {0}")]
     Hashing(#[from] crate::password::StartError),
+    /// The audit file cannot be written.
+    #[error("log.audit {path}: {cause}")]
+    Audit {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: std::io::Error,
+    },
     /// A client's secret cannot be fetched.
     #[error(transparent)]
     Secret(#[from] SecretError),
@@ -152,6 +160,8 @@ impl Builder {
             configured.push(clients::client(entry, index, &keys, &environment)?);
         }
         let metadata = metadata(&config, &configured);
+        let metrics = Metrics::new();
+        let audit = open_audit(&config, clock.clone(), metrics.clone())?;
         let core = Core {
             store,
             clock: clock.clone(),
@@ -165,7 +175,9 @@ impl Builder {
             clients: ClientDirectory::new(configured),
             policies: plugins.policies(&config.scope_policies),
             formats: plugins.formats(&config.tokens.access.format),
-            metrics: Metrics::new(),
+            audit,
+            plugin_hashes: plugins.hashes(),
+            metrics,
             settings: settings(&config),
         };
         Ok(App {
@@ -186,6 +198,13 @@ fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, 
     std::fs::create_dir_all(&config.data_dir).map_err(unmade)?;
     let options = SledOptions { path: config.data_dir.join("store"), cache_mib: config.store.cache_mib };
     Ok(Arc::new(SledStore::open(options, clock)?))
+}
+
+fn open_audit(config: &Config, clock: Arc<dyn Clock>, metrics: Metrics) -> Result<AuditLog, StartError> {
+    AuditLog::open(config.log.audit.as_deref(), clock, metrics).map_err(|cause| StartError::Audit {
+        path: config.log.audit.as_deref().unwrap_or_else(|| std::path::Path::new("")).display().to_string(),
+        cause,
+    })
 }
 
 fn key_options(config: &Config) -> KeyOptions {
@@ -240,6 +259,3 @@ fn metadata(config: &Config, configured: &[crate::oauth::client::Client]) -> Vec
     };
     serde_json::to_vec(&Metadata::new(facts)).unwrap_or_default()
 }
-
-/// How often the keys are looked after.
-pub const KEY_TICK: Duration = Duration::from_secs(60);

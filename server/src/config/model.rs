@@ -274,7 +274,7 @@ pub struct Passwords {
     pub threads: usize,
     /// `queue` (256): waiting hashes; more are answered 503.
     pub queue: usize,
-    /// `min_length` (8): of a new password, in characters.
+    /// `min_length` (7): of a new password, in characters.
     pub min_length: usize,
     /// `failure_time` (500 ms): a failed login never answers sooner.
     pub failure_time: Duration,

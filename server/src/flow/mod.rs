@@ -14,6 +14,7 @@ pub mod token;
 pub mod trail;
 pub mod validate;
 
+use crate::audit::AuditLog;
 use crate::clock::Clock;
 use crate::config::model::Algorithm;
 use crate::entropy::Entropy;
@@ -26,6 +27,7 @@ use crate::plugin::chain::UserChain;
 use crate::plugin::{ScopePolicy, TokenFormat};
 use crate::store::{CommitError, Store, StoreError};
 use pintle_plugin_api::CallContext;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +63,10 @@ pub struct Core {
     pub policies: Vec<NamedPolicy>,
     /// The first one issues; all of them are asked about a token.
     pub formats: Vec<NamedFormat>,
+    /// Where decisions are written down.
+    pub audit: AuditLog,
+    /// Which code a plugin is: its name's SHA-256.
+    pub plugin_hashes: HashMap<String, [u8; 32]>,
     /// What is counted.
     pub metrics: Metrics,
     /// The rest of the configuration that decisions need.

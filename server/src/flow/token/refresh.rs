@@ -40,7 +40,7 @@ pub async fn exchange(
             }
             Decision::RevokeFamily => {
                 family::revoke(core, presented.family).await?;
-                call.trail.verdict("core", "replayed refresh token: family revoked", 0);
+                call.trail.note(|facts| facts.replayed = true);
                 return Err(OAuthError::invalid_grant("the refresh token was used before; log in again"));
             }
         };
