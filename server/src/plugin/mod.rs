@@ -2,6 +2,19 @@
 //!
 //! Plugins advise, the core enforces; and no failure here ever means "accept".
 
+pub mod builtin;
+pub mod chain;
+pub mod host;
+pub mod hosted;
+pub mod issue;
+pub mod limits;
+mod log_line;
+pub mod private_dir;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(feature = "wasm")]
+pub mod wasm;
+
 use async_trait::async_trait;
 use pintle_plugin_api::{
     Account, AccountVerdict, CallContext, IssuedToken, PluginError, ScopeDecision, ScopeQuery, TokenVerdict,

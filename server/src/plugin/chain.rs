@@ -1,0 +1,184 @@
+//! The user chain: the backends that are asked, in order, who a user is.
+//!
+//! "Not mine" asks the next one, "wrong password" stops, and "I am broken" stops too unless the operator said otherwise.
+
+use super::UserVerifier;
+use crate::clock::Clock;
+use pintle_plugin_api::{Accepted, CallContext, Challenge, PluginError, VerifyOutcome, VerifyRequest};
+use std::sync::Arc;
+
+/// One backend of the chain.
+#[derive(Clone)]
+pub struct Backend {
+    /// The plugin's name in the config.
+    pub name: String,
+    /// Who is asked.
+    pub verifier: Arc<dyn UserVerifier>,
+    /// A failure asks the next backend instead of ending the login.
+    pub next_on_error: bool,
+}
+
+/// The backends in order.
+#[derive(Clone)]
+pub struct UserChain {
+    backends: Vec<Backend>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What the chain found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ChainOutcome {
+    /// It is this user of this backend.
+    Accepted {
+        /// The plugin's name.
+        backend: String,
+        /// Who, and how it was proven.
+        accepted: Accepted,
+    },
+    /// The user is known there and may not log in.
+    Rejected {
+        /// The plugin's name; none where no backend was asked.
+        backend: Option<String>,
+        /// For the audit log.
+        reason: String,
+    },
+    /// No backend knows the user, and none that could have was broken.
+    UnknownEverywhere,
+    /// One more step is needed.
+    Challenge {
+        /// The plugin's name.
+        backend: String,
+        /// What is asked for.
+        challenge: Challenge,
+    },
+    /// There is no answer: a backend that might have known the user failed.
+    Broken {
+        /// The plugin's name.
+        backend: String,
+        /// Why.
+        error: PluginError,
+    },
+}
+
+/// What one backend said, for the audit log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The plugin's name.
+    pub backend: String,
+    /// What it said.
+    pub verdict: Verdict,
+    /// How long it took, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// A backend's answer as a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is this user.
+    Accepted,
+    /// Wrong proof, or a disabled account.
+    Rejected,
+    /// Not this backend's.
+    UnknownUser,
+    /// One more step.
+    Challenge,
+    /// No answer.
+    Error,
+}
+
+impl Verdict {
+    /// For the audit log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::UnknownUser => "unknown-user",
+            Self::Challenge => "challenge",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl UserChain {
+    /// The backends, first to last; `clock` measures them.
+    #[must_use]
+    pub fn new(backends: Vec<Backend>, clock: Arc<dyn Clock>) -> Self {
+        Self { backends, clock }
+    }
+
+    /// Asks who the user is. The trail names every backend that was asked.
+    ///
+    /// An empty password asks nobody: an LDAP bind without a password succeeds (RFC 4513 §5.1.2).
+    pub async fn verify(&self, call: &CallContext, request: &VerifyRequest) -> (ChainOutcome, Vec<Step>) {
+        if request.kind == "password" && request.secret.is_empty() {
+            return (ChainOutcome::Rejected { backend: None, reason: "the password is empty".to_owned() }, Vec::new());
+        }
+        let mut trail = Vec::new();
+        let mut passed_over = None;
+        for backend in &self.backends {
+            let answer = self.ask(backend, call, request, &mut trail).await;
+            match answer {
+                Ok(VerifyOutcome::UnknownUser) => {}
+                Err(error) if backend.next_on_error => passed_over = passed_over.or(Some((backend, error))),
+                answer => return (outcome(backend.name.clone(), answer), trail),
+            }
+        }
+        let outcome = match passed_over {
+            // The user may well be the broken backend's: "unknown" would be a guess.
+            Some((backend, error)) => ChainOutcome::Broken { backend: backend.name.clone(), error },
+            None => ChainOutcome::UnknownEverywhere,
+        };
+        (outcome, trail)
+    }
+
+    async fn ask(
+        &self,
+        backend: &Backend,
+        call: &CallContext,
+        request: &VerifyRequest,
+        trail: &mut Vec<Step>,
+    ) -> Result<VerifyOutcome, PluginError> {
+        let start_ms = self.clock.monotonic_ms();
+        let answer = backend.verifier.verify(call, request.clone()).await.and_then(enforce);
+        let duration_ms = self.clock.monotonic_ms().saturating_sub(start_ms);
+        trail.push(Step { backend: backend.name.clone(), verdict: verdict(&answer), duration_ms });
+        answer
+    }
+}
+
+/// What no backend may say: that a disabled account is accepted, or an account without an id.
+fn enforce(outcome: VerifyOutcome) -> Result<VerifyOutcome, PluginError> {
+    match outcome {
+        VerifyOutcome::Accepted(accepted) if accepted.account.id.is_empty() => {
+            Err(PluginError::Internal("accepted an account without an id".to_owned()))
+        }
+        VerifyOutcome::Accepted(accepted) if accepted.account.disabled => {
+            Ok(VerifyOutcome::Rejected("the account is disabled".to_owned()))
+        }
+        outcome => Ok(outcome),
+    }
+}
+
+const fn verdict(answer: &Result<VerifyOutcome, PluginError>) -> Verdict {
+    match answer {
+        Ok(VerifyOutcome::Accepted(_)) => Verdict::Accepted,
+        Ok(VerifyOutcome::Rejected(_)) => Verdict::Rejected,
+        Ok(VerifyOutcome::UnknownUser) => Verdict::UnknownUser,
+        Ok(VerifyOutcome::Challenge(_)) => Verdict::Challenge,
+        Err(_) => Verdict::Error,
+    }
+}
+
+fn outcome(backend: String, answer: Result<VerifyOutcome, PluginError>) -> ChainOutcome {
+    match answer {
+        Ok(VerifyOutcome::Accepted(accepted)) => ChainOutcome::Accepted { backend, accepted },
+        Ok(VerifyOutcome::Rejected(reason)) => ChainOutcome::Rejected { backend: Some(backend), reason },
+        Ok(VerifyOutcome::UnknownUser) => ChainOutcome::UnknownEverywhere,
+        Ok(VerifyOutcome::Challenge(challenge)) => ChainOutcome::Challenge { backend, challenge },
+        Err(error) => ChainOutcome::Broken { backend, error },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,364 @@
+//! The host interfaces as one plugin sees them: what the operator allows, within its caps, and only during a call.
+
+use super::HostServices;
+use super::issue::IssueScope;
+use super::limits::{CallLimits, Permit};
+use super::log_line::{Rate, line};
+use pintle_plugin_api::{Account, AccountVerdict, Attr, PluginError};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The most bytes that one `random.bytes` gives.
+pub const MAX_RANDOM_BYTES: u32 = 4096;
+const MAX_KEY_BYTES: usize = 512;
+const MAX_VALUE_BYTES: usize = 32 * 1024;
+const MAX_PASSWORD_BYTES: usize = 4 * 1024;
+const MAX_TEXT_BYTES: usize = 4 * 1024;
+
+/// A host interface of the WIT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Interface {
+    /// `log`.
+    Log,
+    /// `clock`.
+    Clock,
+    /// `random`.
+    Random,
+    /// `config`.
+    Config,
+    /// `crypto`.
+    Crypto,
+    /// `kv`.
+    Kv,
+    /// `accounts`.
+    Accounts,
+}
+
+impl Interface {
+    /// What every plugin may use.
+    pub const DEFAULT: [Self; 5] = [Self::Log, Self::Clock, Self::Random, Self::Config, Self::Crypto];
+
+    /// Its name in the WIT.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Clock => "clock",
+            Self::Random => "random",
+            Self::Config => "config",
+            Self::Crypto => "crypto",
+            Self::Kv => "kv",
+            Self::Accounts => "accounts",
+        }
+    }
+
+    /// The interface of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::DEFAULT.into_iter().chain([Self::Kv, Self::Accounts]).find(|interface| interface.name() == name)
+    }
+}
+
+/// What the host offers to one plugin.
+pub struct PluginHost {
+    name: String,
+    services: Arc<dyn HostServices>,
+    allowed: BTreeSet<Interface>,
+    config_json: String,
+    log_rate: Rate,
+}
+
+impl PluginHost {
+    /// - `name`: of the plugin's entry in the config; also the name of its key-value table
+    /// - `allowed`: beside [`Interface::DEFAULT`]
+    /// - `config_json`: of the entry
+    #[must_use]
+    pub fn new(
+        name: &str,
+        services: Arc<dyn HostServices>,
+        allowed: impl IntoIterator<Item = Interface>,
+        config_json: &str,
+    ) -> Self {
+        let allowed = Interface::DEFAULT.into_iter().chain(allowed).collect();
+        Self {
+            name: name.to_owned(),
+            services,
+            allowed,
+            config_json: config_json.to_owned(),
+            log_rate: Rate::default(),
+        }
+    }
+
+    /// The name of the plugin's entry in the config.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// `config.json`.
+    #[must_use]
+    pub fn config_json(&self) -> &str {
+        &self.config_json
+    }
+
+    /// `log.emit`; `request_id` is empty outside of a call.
+    pub fn log(&self, request_id: &str, level: u8, message: &str, fields: &[Attr]) {
+        let Some(dropped) = self.log_rate.take(self.services.monotonic_ms()) else { return };
+        let (plugin, line) = (self.name.as_str(), line(message, fields));
+        if dropped > 0 {
+            tracing::warn!(target: "pintle::plugin", plugin, dropped, "the plugin wrote too many log lines");
+        }
+        match level {
+            0 | 1 => tracing::error!(target: "pintle::plugin", plugin, request_id, "{line}"),
+            2 => tracing::warn!(target: "pintle::plugin", plugin, request_id, "{line}"),
+            3 => tracing::info!(target: "pintle::plugin", plugin, request_id, "{line}"),
+            4 => tracing::debug!(target: "pintle::plugin", plugin, request_id, "{line}"),
+            _ => tracing::trace!(target: "pintle::plugin", plugin, request_id, "{line}"),
+        }
+    }
+
+    /// `clock.now-ms`.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        self.services.now_ms()
+    }
+
+    /// `clock.monotonic-ms`.
+    #[must_use]
+    pub fn monotonic_ms(&self) -> u64 {
+        self.services.monotonic_ms()
+    }
+
+    /// `random.bytes`.
+    ///
+    /// # Errors
+    /// `Invalid` for more than [`MAX_RANDOM_BYTES`]: fewer than asked for would be taken for all of them.
+    pub fn random(&self, count: u32) -> Result<Vec<u8>, PluginError> {
+        if count > MAX_RANDOM_BYTES {
+            return Err(PluginError::Invalid(format!("at most {MAX_RANDOM_BYTES} random bytes at once")));
+        }
+        let mut bytes = vec![0; count as usize];
+        self.services.random(&mut bytes);
+        Ok(bytes)
+    }
+
+    fn allow(&self, interface: Interface) -> Result<(), PluginError> {
+        if self.allowed.contains(&interface) {
+            return Ok(());
+        }
+        Err(PluginError::Denied(format!("{} is not in the `allow` list of this plugin", interface.name())))
+    }
+}
+
+/// What the host offers during one call. Once the call is over, it answers nothing any more.
+pub struct CallHost {
+    plugin: Arc<PluginHost>,
+    request_id: String,
+    limits: CallLimits,
+    issue: Option<IssueScope>,
+    closed: AtomicBool,
+    /// Given back when the last user of this call is gone, which for a native thread may be after the timeout.
+    _permit: Option<Permit>,
+}
+
+impl CallHost {
+    /// The host of one call; `issue` inside `token-format.issue` only.
+    #[must_use]
+    pub fn new(
+        plugin: Arc<PluginHost>,
+        request_id: &str,
+        limits: CallLimits,
+        issue: Option<IssueScope>,
+        permit: Option<Permit>,
+    ) -> Self {
+        Self { plugin, request_id: request_id.into(), limits, issue, closed: AtomicBool::new(false), _permit: permit }
+    }
+
+    /// What holds outside of calls too: log, clock, random, config.
+    #[must_use]
+    pub fn plugin(&self) -> &PluginHost {
+        &self.plugin
+    }
+
+    /// What the call may cost.
+    #[must_use]
+    pub const fn limits(&self) -> CallLimits {
+        self.limits
+    }
+
+    /// What the call may sign.
+    #[must_use]
+    pub const fn issue(&self) -> Option<&IssueScope> {
+        self.issue.as_ref()
+    }
+
+    /// Ends the call: from now on nothing is answered.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the call is over.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// `log.emit`.
+    pub fn log(&self, level: u8, message: &str, fields: &[Attr]) {
+        if !self.is_closed() {
+            self.plugin.log(&self.request_id, level, message, fields);
+        }
+    }
+
+    /// `kv.get`.
+    ///
+    /// # Errors
+    /// `Denied`, `Invalid` for a key that cannot be, `Unavailable`.
+    pub async fn kv_get(&self, key: &str) -> Result<Option<(Vec<u8>, u64)>, PluginError> {
+        self.open(Interface::Kv)?;
+        check_key(key)?;
+        self.plugin.services.kv_get(&self.plugin.name, key).await
+    }
+
+    /// `kv.put`.
+    ///
+    /// # Errors
+    /// `Denied`, `Invalid` for a conflict, a key that cannot be or a value that is too large, `Unavailable`.
+    pub async fn kv_put(
+        &self,
+        key: &str,
+        value: Vec<u8>,
+        ttl_s: Option<u32>,
+        if_version: Option<u64>,
+    ) -> Result<u64, PluginError> {
+        self.open(Interface::Kv)?;
+        check_key(key)?;
+        check_size("a value", value.len(), MAX_VALUE_BYTES)?;
+        self.plugin.services.kv_put(&self.plugin.name, key, value, ttl_s, if_version).await
+    }
+
+    /// `kv.delete`.
+    ///
+    /// # Errors
+    /// `Denied`, `Invalid` for a key that cannot be, `Unavailable`.
+    pub async fn kv_delete(&self, key: &str) -> Result<(), PluginError> {
+        self.open(Interface::Kv)?;
+        check_key(key)?;
+        self.plugin.services.kv_delete(&self.plugin.name, key).await
+    }
+
+    /// `crypto.password-verify`.
+    ///
+    /// # Errors
+    /// `Invalid` for a malformed PHC string, `Unavailable` when the hashing queue is full.
+    pub async fn password_verify(&self, phc: &str, password: &[u8]) -> Result<bool, PluginError> {
+        self.open(Interface::Crypto)?;
+        check_size("a PHC string", phc.len(), MAX_TEXT_BYTES)?;
+        check_size("a password", password.len(), MAX_PASSWORD_BYTES)?;
+        self.plugin.services.password_verify(phc, password).await
+    }
+
+    /// `crypto.sign`.
+    ///
+    /// # Errors
+    /// `Denied` outside of `issue` and for what is not the core's; `Unavailable`.
+    pub fn sign(&self, key_id: &str, alg: &str, input: &[u8]) -> Result<Vec<u8>, PluginError> {
+        self.open(Interface::Crypto)?;
+        let issue =
+            self.issue.as_ref().ok_or_else(|| PluginError::Denied("sign works only inside issue".to_owned()))?;
+        issue.sign(key_id, alg, input, || self.plugin.services.sign(key_id, alg, input))
+    }
+
+    /// `crypto.verify`.
+    ///
+    /// # Errors
+    /// `Denied` once the call is over.
+    pub fn verify(&self, key_id: &str, alg: &str, input: &[u8], signature: &[u8]) -> Result<bool, PluginError> {
+        self.open(Interface::Crypto)?;
+        self.plugin.services.verify(key_id, alg, input, signature)
+    }
+
+    /// `accounts.lookup`.
+    ///
+    /// # Errors
+    /// `Denied`, `Invalid` for another `by`, `Unavailable`.
+    pub async fn account_lookup(&self, by: &str, value: &str) -> Result<Option<Account>, PluginError> {
+        self.open(Interface::Accounts)?;
+        if !matches!(by, "id" | "username") {
+            return Err(PluginError::Invalid("`by` is `id` or `username`".to_owned()));
+        }
+        check_size("a name", value.len(), MAX_TEXT_BYTES)?;
+        self.plugin.services.account_lookup(by, value).await
+    }
+
+    /// `accounts.verify`.
+    ///
+    /// # Errors
+    /// `Denied`, `Unavailable`.
+    pub async fn account_verify(&self, username: &str, password: &[u8]) -> Result<AccountVerdict, PluginError> {
+        self.open(Interface::Accounts)?;
+        check_size("a name", username.len(), MAX_TEXT_BYTES)?;
+        check_size("a password", password.len(), MAX_PASSWORD_BYTES)?;
+        self.plugin.services.account_verify(username, password).await
+    }
+
+    fn open(&self, interface: Interface) -> Result<(), PluginError> {
+        if self.is_closed() {
+            return Err(PluginError::Denied("the call is over".to_owned()));
+        }
+        self.plugin.allow(interface)
+    }
+}
+
+fn check_key(key: &str) -> Result<(), PluginError> {
+    if key.is_empty() {
+        return Err(PluginError::Invalid("a key is empty".to_owned()));
+    }
+    check_size("a key", key.len(), MAX_KEY_BYTES)
+}
+
+fn check_size(what: &str, bytes: usize, max: usize) -> Result<(), PluginError> {
+    if bytes > max {
+        return Err(PluginError::Invalid(format!("{what} of {bytes} bytes; at most {max}")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugin::testing::{FakeServices, call_limits};
+
+    fn host(allowed: &[Interface]) -> CallHost {
+        let plugin = PluginHost::new("p", Arc::new(FakeServices::default()), allowed.iter().copied(), "{}");
+        CallHost::new(Arc::new(plugin), "r1", call_limits(), None, None)
+    }
+
+    #[tokio::test]
+    async fn what_the_operator_does_not_allow_is_denied() {
+        let host = host(&[]);
+        assert!(matches!(host.kv_get("k").await, Err(PluginError::Denied(_))));
+        assert!(matches!(host.account_verify("u", b"p").await, Err(PluginError::Denied(_))));
+        assert!(matches!(host.sign("k", "EdDSA", b"x"), Err(PluginError::Denied(_))));
+    }
+
+    #[tokio::test]
+    async fn keys_and_values_have_a_largest_size() {
+        let host = host(&[Interface::Kv]);
+        assert!(host.kv_put("k", vec![0; MAX_VALUE_BYTES], None, None).await.is_ok());
+        assert!(host.kv_put("k", vec![0; MAX_VALUE_BYTES + 1], None, None).await.is_err());
+        assert!(host.kv_put(&"k".repeat(MAX_KEY_BYTES + 1), vec![], None, None).await.is_err());
+        assert!(host.kv_get("").await.is_err());
+        assert!(host.plugin().random(MAX_RANDOM_BYTES + 1).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_finished_call_gets_no_answers() {
+        let host = host(&[Interface::Kv]);
+        assert!(host.kv_get("k").await.is_ok());
+        host.close();
+        assert!(matches!(host.kv_get("k").await, Err(PluginError::Denied(_))));
+        assert!(matches!(host.verify("k", "EdDSA", b"", b""), Err(PluginError::Denied(_))));
+    }
+}

@@ -1,0 +1,186 @@
+//! A loaded plugin behind its limits, whatever its packaging: the gate in front of every call, the timeout around it, and
+//! the comparison of what comes out.
+
+use super::host::{CallHost, PluginHost};
+use super::issue::{Finished, IssueScope};
+use super::limits::{CallLimits, Gate, Kind, Limits, MAX_PAYLOAD_BYTES};
+use super::{ScopePolicy, TokenFormat, UserVerifier};
+use async_trait::async_trait;
+use pintle_plugin_api::{
+    CallContext, IssuedToken, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome, VerifyRequest,
+};
+use std::sync::Arc;
+
+/// How a packaging runs the functions of the WIT. The future may be dropped at any time; the call is then over.
+#[async_trait]
+pub trait Packaging: Send + Sync {
+    /// `lifecycle.health`.
+    async fn health(&self, host: Arc<CallHost>, call: CallContext) -> Result<(), PluginError>;
+
+    /// `user-verifier.verify`.
+    async fn verify_user(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        request: VerifyRequest,
+    ) -> Result<VerifyOutcome, PluginError>;
+
+    /// `scope-policy.evaluate`.
+    async fn evaluate_scope(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        query: ScopeQuery,
+    ) -> Result<ScopeDecision, PluginError>;
+
+    /// `token-format.issue`.
+    async fn issue_token(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        claims_json: String,
+        key_id: String,
+    ) -> Result<IssuedToken, PluginError>;
+
+    /// `token-format.validate`.
+    async fn validate_token(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        token: String,
+    ) -> Result<TokenVerdict, PluginError>;
+}
+
+/// The answer to a call of a kind that the plugin does not have.
+pub(crate) fn lacks(kind: Kind) -> PluginError {
+    PluginError::Internal(format!("the plugin does not export {kind}"))
+}
+
+/// A plugin and everything that stands around its calls.
+pub struct Hosted {
+    packaging: Box<dyn Packaging>,
+    host: Arc<PluginHost>,
+    limits: Limits,
+    gate: Gate,
+}
+
+impl Hosted {
+    /// Puts `packaging` behind `limits`.
+    #[must_use]
+    pub fn new(packaging: Box<dyn Packaging>, host: Arc<PluginHost>, limits: Limits) -> Self {
+        let gate = Gate::new(&limits);
+        Self { packaging, host, limits, gate }
+    }
+
+    /// `lifecycle.health`.
+    ///
+    /// # Errors
+    /// Why the plugin could not answer now.
+    pub async fn health(&self, call: &CallContext) -> Result<(), PluginError> {
+        let limits = self.limits.of_lifecycle();
+        self.run(call, limits, None, |host, call| self.packaging.health(host, call)).await
+    }
+
+    /// Runs one call: waits for its turn, sets its deadline, and ends it in time.
+    async fn run<T, F: Future<Output = Result<T, PluginError>>>(
+        &self,
+        call: &CallContext,
+        limits: CallLimits,
+        issue: Option<IssueScope>,
+        start: impl FnOnce(Arc<CallHost>, CallContext) -> F,
+    ) -> Result<T, PluginError> {
+        let permit = self.gate.enter().await?;
+        let host = CallHost::new(Arc::clone(&self.host), &call.request_id, limits, issue, Some(permit));
+        self.run_on(Arc::new(host), call, start).await
+    }
+
+    async fn run_on<T, F: Future<Output = Result<T, PluginError>>>(
+        &self,
+        host: Arc<CallHost>,
+        call: &CallContext,
+        start: impl FnOnce(Arc<CallHost>, CallContext) -> F,
+    ) -> Result<T, PluginError> {
+        let wall = host.limits().wall;
+        let _closes = Closes(Arc::clone(&host));
+        let deadline_ms = u32::try_from(wall.as_millis()).unwrap_or(u32::MAX);
+        let call = CallContext { deadline_ms, ..call.clone() };
+        match tokio::time::timeout(wall, start(host, call)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(PluginError::Unavailable(format!("no answer within {deadline_ms} ms"))),
+        }
+    }
+
+    async fn issue_within(
+        &self,
+        call: &CallContext,
+        claims_json: &str,
+        key_id: &str,
+    ) -> Result<(IssuedToken, Finished), PluginError> {
+        let (alg, typ) = (call.ext("alg").unwrap_or_default(), call.ext("typ").unwrap_or_default());
+        let issue = IssueScope::new(claims_json, key_id, alg, typ)?;
+        let permit = self.gate.enter().await?;
+        let limits = self.limits.of(Kind::TokenFormat);
+        let host = Arc::new(CallHost::new(Arc::clone(&self.host), &call.request_id, limits, Some(issue), Some(permit)));
+        let (claims_json, key_id) = (claims_json.to_owned(), key_id.to_owned());
+        let issued = self
+            .run_on(Arc::clone(&host), call, |host, call| self.packaging.issue_token(host, call, claims_json, key_id))
+            .await?;
+        let scope = host.issue().ok_or_else(|| PluginError::Internal("the call lost its issue scope".to_owned()))?;
+        let finished = scope.finish(&issued.token)?;
+        Ok((issued, finished))
+    }
+}
+
+/// Ends a call however its future ends.
+struct Closes(Arc<CallHost>);
+
+impl Drop for Closes {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+#[async_trait]
+impl UserVerifier for Hosted {
+    async fn verify(&self, call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+        check_payload(request.secret.len() + request.username.as_ref().map_or(0, String::len))?;
+        let limits = self.limits.of(Kind::UserVerifier);
+        self.run(call, limits, None, |host, call| self.packaging.verify_user(host, call, request)).await
+    }
+}
+
+#[async_trait]
+impl ScopePolicy for Hosted {
+    async fn evaluate(&self, call: &CallContext, query: ScopeQuery) -> Result<ScopeDecision, PluginError> {
+        let limits = self.limits.of(Kind::ScopePolicy);
+        self.run(call, limits, None, |host, call| self.packaging.evaluate_scope(host, call, query)).await
+    }
+}
+
+#[async_trait]
+impl TokenFormat for Hosted {
+    /// A token that was not signed is given to `validate`, which must find the handle in it.
+    async fn issue(&self, call: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError> {
+        let (issued, finished) = self.issue_within(call, claims_json, key_id).await?;
+        if let Finished::Handle(handle) = finished {
+            match self.validate(call, &issued.token).await? {
+                TokenVerdict::Mine(found) if found == handle => {}
+                _ => return Err(PluginError::Internal("the format does not know its own token".to_owned())),
+            }
+        }
+        Ok(issued)
+    }
+
+    async fn validate(&self, call: &CallContext, token: &str) -> Result<TokenVerdict, PluginError> {
+        check_payload(token.len())?;
+        let (limits, token) = (self.limits.of(Kind::TokenFormat), token.to_owned());
+        self.run(call, limits, None, |host, call| self.packaging.validate_token(host, call, token)).await
+    }
+}
+
+fn check_payload(bytes: usize) -> Result<(), PluginError> {
+    if bytes > MAX_PAYLOAD_BYTES {
+        return Err(PluginError::Invalid(format!("a request of {bytes} bytes; at most {MAX_PAYLOAD_BYTES}")));
+    }
+    Ok(())
+}

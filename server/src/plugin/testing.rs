@@ -1,0 +1,89 @@
+//! Small host services for the tests of this module.
+
+use super::HostServices;
+use super::limits::CallLimits;
+use async_trait::async_trait;
+use pintle_plugin_api::{Account, AccountVerdict, PluginError};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A table in memory, one account `ann` with the password `secret`, and signatures that are the input's length.
+#[derive(Default)]
+pub(crate) struct FakeServices {
+    table: Mutex<BTreeMap<(String, String), (Vec<u8>, u64)>>,
+    versions: AtomicU64,
+}
+
+/// Enough for any test that does not test limits.
+pub(crate) fn call_limits() -> CallLimits {
+    CallLimits { wall: Duration::from_secs(20), cpu: Duration::from_secs(20), memory_bytes: 64 << 20 }
+}
+
+#[async_trait]
+impl HostServices for FakeServices {
+    fn now_ms(&self) -> u64 {
+        1_000
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        0
+    }
+
+    fn random(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
+    }
+
+    async fn kv_get(&self, plugin: &str, key: &str) -> Result<Option<(Vec<u8>, u64)>, PluginError> {
+        Ok(self.table.lock().unwrap().get(&(plugin.to_owned(), key.to_owned())).cloned())
+    }
+
+    async fn kv_put(
+        &self,
+        plugin: &str,
+        key: &str,
+        value: Vec<u8>,
+        _ttl_s: Option<u32>,
+        _if_version: Option<u64>,
+    ) -> Result<u64, PluginError> {
+        let version = self.versions.fetch_add(1, Ordering::SeqCst) + 1;
+        self.table.lock().unwrap().insert((plugin.to_owned(), key.to_owned()), (value, version));
+        Ok(version)
+    }
+
+    async fn kv_delete(&self, plugin: &str, key: &str) -> Result<(), PluginError> {
+        self.table.lock().unwrap().remove(&(plugin.to_owned(), key.to_owned()));
+        Ok(())
+    }
+
+    async fn password_verify(&self, phc: &str, password: &[u8]) -> Result<bool, PluginError> {
+        Ok(phc.as_bytes() == password)
+    }
+
+    fn sign(&self, _key_id: &str, _alg: &str, input: &[u8]) -> Result<Vec<u8>, PluginError> {
+        Ok(input.len().to_be_bytes().to_vec())
+    }
+
+    fn verify(&self, _key_id: &str, _alg: &str, input: &[u8], signature: &[u8]) -> Result<bool, PluginError> {
+        Ok(input.len().to_be_bytes() == signature)
+    }
+
+    async fn account_lookup(&self, _by: &str, value: &str) -> Result<Option<Account>, PluginError> {
+        Ok((value == "ann").then(ann))
+    }
+
+    async fn account_verify(&self, username: &str, password: &[u8]) -> Result<AccountVerdict, PluginError> {
+        // As a real table does: the answer comes from another task.
+        tokio::task::yield_now().await;
+        Ok(match (username, password) {
+            ("ann", b"secret") => AccountVerdict::Accepted(ann()),
+            ("ann", _) => AccountVerdict::Rejected,
+            _ => AccountVerdict::UnknownUser,
+        })
+    }
+}
+
+pub(crate) fn ann() -> Account {
+    Account { id: "7".to_owned(), username: "ann".to_owned(), ..Account::default() }
+}

@@ -1,0 +1,294 @@
+//! The Wasm packaging: components in a sandbox, by default a fresh instance for every call.
+
+mod bindings;
+mod cache;
+mod convert;
+mod engine;
+mod guest;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use super::host::{CallHost, Interface};
+use super::hosted::{Packaging, lacks};
+use super::limits::Kind;
+use super::private_dir::PrivateDir;
+use async_trait::async_trait;
+use bindings::exports::pintle::plugin::{lifecycle, scope_policy, token_format, user_verifier};
+use guest::{Guest, Guests, first_line};
+use pintle_plugin_api::{
+    CallContext, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome,
+    VerifyRequest,
+};
+use state::State;
+use std::io;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+
+/// The package and the compatible version of the contract.
+const PACKAGE: &str = "pintle:plugin/";
+const VERSION: &str = "0.1.";
+/// What of WASI 0.2 is linked, with nothing behind it.
+const WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
+
+/// Runs all components of a server.
+pub struct WasmHost {
+    engine: Engine,
+    linker: Linker<State>,
+    ticker: Arc<engine::Ticker>,
+    instances: Arc<Semaphore>,
+    cache: Option<PrivateDir>,
+}
+
+impl WasmHost {
+    /// - `memory_bytes`: of the plugin that may have the most
+    /// - `cache`: where compiled components are kept; none compiles at every start
+    ///
+    /// # Errors
+    /// When the address space or a thread is not to be had.
+    pub fn new(memory_bytes: usize, cache: Option<PrivateDir>) -> io::Result<Self> {
+        let engine = engine::engine(memory_bytes).map_err(io::Error::other)?;
+        let linker = linker(&engine).map_err(io::Error::other)?;
+        let ticker = Arc::new(engine::Ticker::start(engine.clone())?);
+        let instances = Arc::new(Semaphore::new(engine::MAX_INSTANCES as usize));
+        Ok(Self { engine, linker, ticker, instances, cache })
+    }
+
+    /// Compiles a component (or takes it from the cache) and finds out its kinds. Blocks for as long as that takes.
+    ///
+    /// - `reuse`: calls of one instance, 1 for a fresh one each time
+    ///
+    /// # Errors
+    /// What is wrong with the component: no component, an import that nobody knows, no lifecycle, no kind, an export
+    /// whose type differs from the contract's.
+    pub fn load(&self, bytes: &[u8], reuse: u32) -> Result<WasmPlugin, String> {
+        let component = cache::component(&self.engine, bytes, self.cache.as_ref())
+            .map_err(|error| format!("not a component of this contract: {}", first_line(&error)))?;
+        check_imports(&self.engine, &component)?;
+        let instance = self.linker.instantiate_pre(&component).map_err(|error| first_line(&error))?;
+        let exports = Exports::find(&self.engine, &instance)?;
+        let (ticker, instances) = (Arc::clone(&self.ticker), Arc::clone(&self.instances));
+        Ok(WasmPlugin { guests: Guests::new(instance, ticker, instances, reuse), exports })
+    }
+}
+
+fn linker(engine: &Engine) -> wasmtime::Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    bindings::AnyPlugin::add_to_linker::<_, HasSelf<_>>(&mut linker, |state: &mut State| state)?;
+    Ok(linker)
+}
+
+/// Refuses by name what nobody offers, rather than failing at the first call.
+fn check_imports(engine: &Engine, component: &Component) -> Result<(), String> {
+    for (name, _) in component.component_type().imports(engine) {
+        if !is_known_import(name) {
+            return Err(format!("it imports `{name}`, which this server does not offer"));
+        }
+    }
+    Ok(())
+}
+
+fn is_known_import(name: &str) -> bool {
+    let (interface, version) = name.split_once('@').unwrap_or((name, ""));
+    match interface.strip_prefix(PACKAGE) {
+        Some(interface) => {
+            version.starts_with(VERSION) && (interface == "types" || Interface::from_name(interface).is_some())
+        }
+        None => version.starts_with("0.2.") && WASI.iter().any(|package| interface.starts_with(package)),
+    }
+}
+
+/// Where a component's functions are.
+struct Exports {
+    lifecycle: lifecycle::GuestIndices,
+    user_verifier: Option<user_verifier::GuestIndices>,
+    scope_policy: Option<scope_policy::GuestIndices>,
+    token_format: Option<token_format::GuestIndices>,
+}
+
+impl Exports {
+    /// A kind counts as exported when its interface is there; then all of its functions must be, too.
+    fn find(engine: &Engine, instance: &InstancePre<State>) -> Result<Self, String> {
+        let exported = |kind: Kind| {
+            let exports = |name: &str| name.split('@').next() == Some(&format!("{PACKAGE}{kind}"));
+            instance.component().component_type().exports(engine).any(|(name, _)| exports(name))
+        };
+        let explain = |error: wasmtime::Error| first_line(&error);
+        let found = Self {
+            lifecycle: lifecycle::GuestIndices::new(instance).map_err(explain)?,
+            user_verifier: exported(Kind::UserVerifier)
+                .then(|| user_verifier::GuestIndices::new(instance))
+                .transpose()
+                .map_err(explain)?,
+            scope_policy: exported(Kind::ScopePolicy)
+                .then(|| scope_policy::GuestIndices::new(instance))
+                .transpose()
+                .map_err(explain)?,
+            token_format: exported(Kind::TokenFormat)
+                .then(|| token_format::GuestIndices::new(instance))
+                .transpose()
+                .map_err(explain)?,
+        };
+        if found.kinds().is_empty() {
+            return Err("it exports no kind of plugin that this server knows".to_owned());
+        }
+        Ok(found)
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        let exported = [
+            (Kind::UserVerifier, self.user_verifier.is_some()),
+            (Kind::ScopePolicy, self.scope_policy.is_some()),
+            (Kind::TokenFormat, self.token_format.is_some()),
+        ];
+        exported.into_iter().filter(|(_, exported)| *exported).map(|(kind, _)| kind).collect()
+    }
+
+    /// Compares the types of all exported functions with the contract's.
+    fn check_types(&self, guest: &mut Guest) -> wasmtime::Result<()> {
+        let Guest { store, instance } = guest;
+        self.lifecycle.load(&mut *store, instance)?;
+        self.user_verifier.as_ref().map(|kind| kind.load(&mut *store, instance)).transpose()?;
+        self.scope_policy.as_ref().map(|kind| kind.load(&mut *store, instance)).transpose()?;
+        self.token_format.as_ref().map(|kind| kind.load(&mut *store, instance)).transpose()?;
+        Ok(())
+    }
+}
+
+/// A compiled component.
+pub struct WasmPlugin {
+    guests: Guests,
+    exports: Exports,
+}
+
+impl WasmPlugin {
+    /// The kinds that it exports.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<Kind> {
+        self.exports.kinds()
+    }
+
+    /// Makes a first instance, compares its types with the contract's, and asks it for its manifest.
+    ///
+    /// # Errors
+    /// Where a type differs, the guest fails or runs too long, or its manifest is none.
+    pub async fn describe(&self, host: Arc<CallHost>) -> Result<Manifest, PluginError> {
+        let json = self
+            .guests
+            .call(host, async |guest| {
+                self.exports.check_types(guest)?;
+                let lifecycle = self.exports.lifecycle.load(&mut guest.store, &guest.instance)?;
+                lifecycle.call_describe(&mut guest.store).await
+            })
+            .await?;
+        serde_json::from_str(&json).map_err(|error| PluginError::Internal(format!("its manifest is faulty: {error}")))
+    }
+
+    /// `lifecycle.validate-config`. The inner error has every fault of the config.
+    ///
+    /// # Errors
+    /// Where the guest fails.
+    pub async fn validate_config(
+        &self,
+        host: Arc<CallHost>,
+        config_json: &str,
+    ) -> Result<Result<(), Vec<String>>, PluginError> {
+        self.guests
+            .call(host, async |guest| {
+                let lifecycle = self.exports.lifecycle.load(&mut guest.store, &guest.instance)?;
+                lifecycle.call_validate_config(&mut guest.store, config_json).await
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Packaging for WasmPlugin {
+    async fn health(&self, host: Arc<CallHost>, call: CallContext) -> Result<(), PluginError> {
+        let call = call.into();
+        let answer = self
+            .guests
+            .call(host, async |guest| {
+                let lifecycle = self.exports.lifecycle.load(&mut guest.store, &guest.instance)?;
+                lifecycle.call_health(&mut guest.store, &call).await
+            })
+            .await?;
+        Ok(answer?)
+    }
+
+    async fn verify_user(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        request: VerifyRequest,
+    ) -> Result<VerifyOutcome, PluginError> {
+        let exports = self.exports.user_verifier.as_ref().ok_or_else(|| lacks(Kind::UserVerifier))?;
+        let (call, request) = (call.into(), request.into());
+        let answer = self
+            .guests
+            .call(host, async |guest| {
+                let kind = exports.load(&mut guest.store, &guest.instance)?;
+                kind.call_verify(&mut guest.store, &call, &request).await
+            })
+            .await?;
+        Ok(answer?.into())
+    }
+
+    async fn evaluate_scope(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        query: ScopeQuery,
+    ) -> Result<ScopeDecision, PluginError> {
+        let exports = self.exports.scope_policy.as_ref().ok_or_else(|| lacks(Kind::ScopePolicy))?;
+        let (call, query) = (call.into(), query.into());
+        let answer = self
+            .guests
+            .call(host, async |guest| {
+                let kind = exports.load(&mut guest.store, &guest.instance)?;
+                kind.call_evaluate(&mut guest.store, &call, &query).await
+            })
+            .await?;
+        Ok(answer?.into())
+    }
+
+    async fn issue_token(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        claims_json: String,
+        key_id: String,
+    ) -> Result<IssuedToken, PluginError> {
+        let exports = self.exports.token_format.as_ref().ok_or_else(|| lacks(Kind::TokenFormat))?;
+        let call = call.into();
+        let answer = self
+            .guests
+            .call(host, async |guest| {
+                let kind = exports.load(&mut guest.store, &guest.instance)?;
+                kind.call_issue(&mut guest.store, &call, &claims_json, &key_id).await
+            })
+            .await?;
+        Ok(answer?.into())
+    }
+
+    async fn validate_token(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        token: String,
+    ) -> Result<TokenVerdict, PluginError> {
+        let exports = self.exports.token_format.as_ref().ok_or_else(|| lacks(Kind::TokenFormat))?;
+        let call = call.into();
+        let answer = self
+            .guests
+            .call(host, async |guest| {
+                let kind = exports.load(&mut guest.store, &guest.instance)?;
+                kind.call_validate(&mut guest.store, &call, &token).await
+            })
+            .await?;
+        Ok(answer?.into())
+    }
+}

@@ -1,0 +1,145 @@
+//! The way between the generated types and the SDK's.
+
+use super::bindings::exports::pintle::plugin::{scope_policy, token_format, user_verifier};
+use super::bindings::pintle::plugin::{accounts, types};
+use pintle_plugin_api as api;
+
+impl From<api::CallContext> for types::CallCtx {
+    fn from(call: api::CallContext) -> Self {
+        Self {
+            request_id: call.request_id,
+            client_id: call.client_id,
+            remote_ip: call.remote_ip,
+            deadline_ms: call.deadline_ms,
+            ext: call.ext,
+        }
+    }
+}
+
+impl From<api::Account> for types::Account {
+    fn from(account: api::Account) -> Self {
+        Self {
+            id: account.id,
+            username: account.username,
+            display_name: account.display_name,
+            email: account.email,
+            email_verified: account.email_verified,
+            disabled: account.disabled,
+            groups: account.groups,
+            claims_json: account.claims_json,
+            ext: account.ext,
+        }
+    }
+}
+
+impl From<types::Account> for api::Account {
+    fn from(account: types::Account) -> Self {
+        Self {
+            id: account.id,
+            username: account.username,
+            display_name: account.display_name,
+            email: account.email,
+            email_verified: account.email_verified,
+            disabled: account.disabled,
+            groups: account.groups,
+            claims_json: account.claims_json,
+            ext: account.ext,
+        }
+    }
+}
+
+impl From<api::PluginError> for types::Error {
+    fn from(error: api::PluginError) -> Self {
+        match error {
+            api::PluginError::Unavailable(why) => Self::Unavailable(why),
+            api::PluginError::Invalid(why) => Self::Invalid(why),
+            api::PluginError::Denied(why) => Self::Denied(why),
+            api::PluginError::Internal(why) => Self::Internal(why),
+        }
+    }
+}
+
+impl From<types::Error> for api::PluginError {
+    fn from(error: types::Error) -> Self {
+        match error {
+            types::Error::Unavailable(why) => Self::Unavailable(why),
+            types::Error::Invalid(why) => Self::Invalid(why),
+            types::Error::Denied(why) => Self::Denied(why),
+            types::Error::Internal(why) => Self::Internal(why),
+        }
+    }
+}
+
+impl From<api::AccountVerdict> for accounts::Verdict {
+    fn from(verdict: api::AccountVerdict) -> Self {
+        match verdict {
+            api::AccountVerdict::Accepted(account) => Self::Accepted(account.into()),
+            api::AccountVerdict::Rejected => Self::Rejected,
+            api::AccountVerdict::UnknownUser => Self::UnknownUser,
+        }
+    }
+}
+
+impl From<api::VerifyRequest> for user_verifier::Request {
+    fn from(request: api::VerifyRequest) -> Self {
+        Self {
+            username: request.username,
+            kind: request.kind,
+            secret: request.secret,
+            state: request.state,
+            ext: request.ext,
+        }
+    }
+}
+
+impl From<user_verifier::Outcome> for api::VerifyOutcome {
+    fn from(outcome: user_verifier::Outcome) -> Self {
+        match outcome {
+            user_verifier::Outcome::Accepted(accepted) => {
+                Self::Accepted(api::Accepted { account: accepted.account.into(), amr: accepted.amr, acr: accepted.acr })
+            }
+            user_verifier::Outcome::Rejected(why) => Self::Rejected(why),
+            user_verifier::Outcome::UnknownUser => Self::UnknownUser,
+            user_verifier::Outcome::Challenge(challenge) => Self::Challenge(api::Challenge {
+                kind: challenge.kind,
+                state: challenge.state,
+                params_json: challenge.params_json,
+            }),
+        }
+    }
+}
+
+impl From<api::ScopeQuery> for scope_policy::Request {
+    fn from(query: api::ScopeQuery) -> Self {
+        Self {
+            client_json: query.client_json,
+            account: query.account.map(Into::into),
+            grant_type: query.grant_type,
+            requested: query.requested,
+            consented: query.consented,
+            amr: query.amr,
+        }
+    }
+}
+
+impl From<scope_policy::Decision> for api::ScopeDecision {
+    fn from(decision: scope_policy::Decision) -> Self {
+        Self { granted: decision.granted, require: decision.require, max_ttl_s: decision.max_ttl_s }
+    }
+}
+
+impl From<token_format::Issued> for api::IssuedToken {
+    fn from(issued: token_format::Issued) -> Self {
+        Self { token: issued.token, meta_json: issued.meta_json }
+    }
+}
+
+impl From<token_format::Verdict> for api::TokenVerdict {
+    fn from(verdict: token_format::Verdict) -> Self {
+        match verdict {
+            token_format::Verdict::Mine(handle) => Self::Mine(handle),
+            token_format::Verdict::NotMine => Self::NotMine,
+            token_format::Verdict::Invalid(why) => Self::Invalid(why),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Instances: made for one call, or kept for a bounded number of calls, never shared by two.
+
+use super::engine::{TICK, Ticker};
+use super::state::State;
+use crate::plugin::host::CallHost;
+use crate::plugin::limits::{CallLimits, MAX_PAYLOAD_BYTES};
+use crate::plugin::log_line::safe;
+use pintle_plugin_api::PluginError;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use wasmtime::component::{Instance, InstancePre};
+use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline};
+
+/// The most calls of one instance, whatever the config says.
+const MAX_REUSE: u32 = 128;
+/// The most instances that a plugin keeps between calls.
+const MAX_KEPT: usize = 4;
+const MAX_ERROR_CHARS: usize = 300;
+
+/// A store and the instance in it.
+pub(super) struct Guest {
+    pub(super) store: Store<State>,
+    pub(super) instance: Instance,
+}
+
+/// A guest that may be called again.
+struct Kept {
+    guest: Guest,
+    calls: u32,
+    _room: OwnedSemaphorePermit,
+}
+
+/// The instances of one component.
+pub(super) struct Guests {
+    instance: InstancePre<State>,
+    ticker: Arc<Ticker>,
+    room: Arc<Semaphore>,
+    reuse: u32,
+    kept: Mutex<Vec<Kept>>,
+}
+
+impl Guests {
+    /// - `room`: how many instances the pool has left
+    /// - `reuse`: calls of one instance
+    pub(super) fn new(instance: InstancePre<State>, ticker: Arc<Ticker>, room: Arc<Semaphore>, reuse: u32) -> Self {
+        Self { instance, ticker, room, reuse: reuse.clamp(1, MAX_REUSE), kept: Mutex::default() }
+    }
+
+    /// Runs `work` on an instance that no other call has. Where it fails, or this future is dropped, the store goes.
+    pub(super) async fn call<T>(
+        &self,
+        host: Arc<CallHost>,
+        work: impl AsyncFnOnce(&mut Guest) -> wasmtime::Result<T>,
+    ) -> Result<T, PluginError> {
+        let limits = host.limits();
+        let _ticking = self.ticker.run();
+        let mut kept = match self.take() {
+            Some(mut kept) => {
+                begin(&mut kept.guest.store, host);
+                kept
+            }
+            None => self.instantiate(host).await?,
+        };
+        match work(&mut kept.guest).await {
+            Ok(answer) => {
+                self.keep(kept);
+                Ok(answer)
+            }
+            Err(error) => Err(failure(&error, kept.guest.store.data(), limits)),
+        }
+    }
+
+    async fn instantiate(&self, host: Arc<CallHost>) -> Result<Kept, PluginError> {
+        let limits = host.limits();
+        let room = Arc::clone(&self.room).acquire_owned().await;
+        let room = room.map_err(|_| PluginError::Unavailable("the server is stopping".to_owned()))?;
+        let mut store = Store::new(self.instance.engine(), State::new(limits.memory_bytes));
+        store.limiter(|state| &mut state.memory);
+        store.set_hostcall_fuel(MAX_PAYLOAD_BYTES);
+        store.epoch_deadline_callback(spend_tick);
+        begin(&mut store, host);
+        match self.instance.instantiate_async(&mut store).await {
+            Ok(instance) => Ok(Kept { guest: Guest { store, instance }, calls: 0, _room: room }),
+            Err(error) => Err(failure(&error, store.data(), limits)),
+        }
+    }
+
+    fn take(&self) -> Option<Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn keep(&self, mut kept: Kept) {
+        kept.calls += 1;
+        kept.guest.store.data_mut().host = None;
+        if kept.calls < self.reuse {
+            let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            if all.len() < MAX_KEPT {
+                all.push(kept);
+            }
+        }
+    }
+}
+
+/// Gives a store its call, and the CPU time of it.
+fn begin(store: &mut Store<State>, host: Arc<CallHost>) {
+    let ticks = host.limits().cpu.as_millis().div_ceil(TICK.as_millis());
+    store.data_mut().ticks_left = u64::try_from(ticks).unwrap_or(u64::MAX).max(1);
+    store.data_mut().host = Some(host);
+    store.set_epoch_deadline(1);
+}
+
+/// Runs when a guest has used up an epoch: lets others run, and ends it once its CPU time is spent.
+///
+/// `Yield` alone would keep a tokio worker busy with this guest; `yield_now` puts the task at the end of the queue.
+fn spend_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
+    let state = store.data_mut();
+    if state.ticks_left == 0 {
+        return Ok(UpdateDeadline::Interrupt);
+    }
+    state.ticks_left -= 1;
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+}
+
+fn failure(error: &wasmtime::Error, state: &State, limits: CallLimits) -> PluginError {
+    let why = match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => format!("it used more than {} ms of CPU time", limits.cpu.as_millis()),
+        _ if state.memory.refused => format!("it used more than {} bytes of memory", limits.memory_bytes),
+        _ => format!("it failed: {}", first_line(error)),
+    };
+    PluginError::Internal(why)
+}
+
+/// The innermost cause on one line: what wraps it is a backtrace of the guest's.
+pub(super) fn first_line(error: &wasmtime::Error) -> String {
+    let cause = error.root_cause().to_string();
+    safe(cause.lines().next().unwrap_or_default(), MAX_ERROR_CHARS)
+}
