@@ -9,6 +9,7 @@ pub mod hosted;
 pub mod issue;
 pub mod limits;
 mod log_line;
+pub mod native;
 pub mod private_dir;
 #[cfg(test)]
 pub(crate) mod testing;
