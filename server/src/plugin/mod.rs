@@ -11,6 +11,7 @@ pub mod limits;
 mod log_line;
 pub mod native;
 pub mod private_dir;
+pub mod registry;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(feature = "wasm")]
