@@ -2,6 +2,9 @@
 //!
 //! Plugins advise, the core enforces; and no failure here ever means "accept".
 
+#[cfg(feature = "wasm")]
+pub mod build;
+
 use async_trait::async_trait;
 use pintle_plugin_api::{
     Account, AccountVerdict, CallContext, IssuedToken, PluginError, ScopeDecision, ScopeQuery, TokenVerdict,
