@@ -2,6 +2,8 @@
 //!
 //! Plugins advise, the core enforces; and no failure here ever means "accept".
 
+#[cfg(feature = "wasm")]
+pub mod build;
 pub mod builtin;
 pub mod chain;
 pub mod host;

@@ -1,7 +1,6 @@
 //! Guests written as text, most of them hostile: each may harm its own call and nothing else.
 
-mod guests;
-
+use super::guests::{Guest as Text, component, wit, wit_of};
 use super::*;
 use crate::config::model::PluginLimits;
 use crate::plugin::UserVerifier as _;
@@ -9,7 +8,6 @@ use crate::plugin::host::PluginHost;
 use crate::plugin::hosted::Hosted;
 use crate::plugin::limits::Limits;
 use crate::plugin::testing::{FakeServices, call_limits};
-use guests::{Guest as Text, component, wit, wit_of};
 use std::time::{Duration, Instant};
 
 fn wasm_host() -> WasmHost {

@@ -5,7 +5,7 @@ use wit_parser::Resolve;
 
 /// The contract with a world for the guests below.
 pub(in crate::plugin) fn wit() -> String {
-    wit_of(include_str!("../../../../../plugin-api/wit/pintle.wit"))
+    wit_of(include_str!("../../../../plugin-api/wit/pintle.wit"))
 }
 
 /// `contract` and the world of a user verifier.
