@@ -12,9 +12,11 @@ use std::time::Duration;
 /// A table in memory, one account `ann` with the password `secret`, and signatures that are the input's length.
 #[derive(Default)]
 pub(crate) struct FakeServices {
-    table: Mutex<BTreeMap<(String, String), (Vec<u8>, u64)>>,
+    table: Mutex<BTreeMap<(String, String), Entry>>,
     versions: AtomicU64,
 }
+
+type Entry = (Vec<u8>, u64);
 
 /// Enough for any test that does not test limits.
 pub(crate) fn call_limits() -> CallLimits {
