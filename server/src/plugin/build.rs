@@ -164,6 +164,16 @@ mod tests {
     }
 
     #[test]
+    fn a_package_in_another_language_is_sent_to_its_own_tools() {
+        let about = PluginToml::read(&plugins().join("by-department")).unwrap();
+        assert_eq!(about.kinds, ["scope-policy"]);
+        let toolchain = Toolchain::ambient();
+        let options = BuildOptions::default();
+        let error = cargo::Package::find(&plugins().join("by-department"), &toolchain, &options).unwrap_err();
+        assert!(error.to_string().contains("npm run build"), "{error}");
+    }
+
+    #[test]
     fn a_folder_without_plugin_toml_is_named() {
         let error = build(&plugins(), &BuildOptions::default(), &mut |_| {}).unwrap_err();
         assert!(error.to_string().contains("plugin.toml"), "{error}");

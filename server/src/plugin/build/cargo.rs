@@ -46,6 +46,9 @@ impl Package {
     pub(super) fn find(crate_dir: &Path, toolchain: &Toolchain, options: &BuildOptions) -> Result<Self, BuildError> {
         let directory = crate_dir.canonicalize().map_err(BuildError::io(format!("opening {}", crate_dir.display())))?;
         let manifest = directory.join("Cargo.toml");
+        if !manifest.is_file() {
+            return Err(BuildError::Crate(no_crate(&directory)));
+        }
         let mut command = toolchain.cargo(&directory);
         command.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(&manifest);
         if options.offline {
@@ -128,10 +131,18 @@ impl Package {
     }
 }
 
+fn no_crate(directory: &Path) -> String {
+    let hint = if directory.join("package.json").is_file() {
+        "; it is a JavaScript package: `npm ci && npm run build` there"
+    } else {
+        ""
+    };
+    format!("{} holds no Rust crate{hint}", directory.display())
+}
+
 /// Runs cargo, hands its lines on, and keeps the last for the error.
 fn run(command: &mut Command, progress: &mut dyn FnMut(&str)) -> Result<(), BuildError> {
-    let starting = || BuildError::io(format!("starting {}", command_name(command)));
-    let starting = starting();
+    let starting = BuildError::io(format!("starting {}", command.get_program().to_string_lossy()));
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(starting)?;
     let mut kept = VecDeque::new();
@@ -149,8 +160,4 @@ fn run(command: &mut Command, progress: &mut dyn FnMut(&str)) -> Result<(), Buil
         return Ok(());
     }
     Err(BuildError::Cargo(kept.make_contiguous().join("\n")))
-}
-
-fn command_name(command: &Command) -> String {
-    command.get_program().to_string_lossy().into_owned()
 }
