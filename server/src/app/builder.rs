@@ -1,8 +1,7 @@
 //! Wiring a server from its configuration.
 
 use super::paths::{RoutePaths, url_of};
-use super::plugins::{PluginTable, RegistryError};
-use super::{App, clients};
+use super::{App, clients, plugins};
 use crate::accounts::AccountTable;
 use crate::audit::AuditLog;
 use crate::clock::{Clock, SystemClock};
@@ -20,6 +19,7 @@ use crate::oauth::scope::Scope;
 use crate::password::PasswordHasher;
 use crate::plugin::UserVerifier;
 use crate::plugin::chain::{Backend, UserChain};
+use crate::plugin::registry::{LoadError, LookupError};
 use crate::plugin::services::CoreServices;
 use crate::store::Store;
 use crate::store::sled::{OpenError, SledOptions, SledStore};
@@ -56,9 +56,16 @@ pub enum StartError {
     /// A client's secret cannot be fetched.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// A plugin that is required does not load.
+    /// Plugins that the operator has to put right.
+    #[error("{}", lines(.0))]
+    Plugins(Vec<LoadError>),
+    /// A plugin cannot be used as what the configuration uses it as.
     #[error(transparent)]
-    Plugins(#[from] RegistryError),
+    PluginUse(#[from] LookupError),
+}
+
+fn lines(errors: &[LoadError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Makes an [`App`]; the embedding API.
@@ -146,8 +153,8 @@ impl Builder {
             accounts: accounts.clone(),
             keys: keys.clone(),
         };
-        let plugins = PluginTable::load(&config, Arc::new(services)).await?;
-        verifiers.extend(plugins.chain(&config.chain));
+        let registry = plugins::load(&config, Arc::new(services)).await?;
+        verifiers.extend(plugins::chain(&config, &registry)?);
         let mac = keys.clone();
         let lockout = Lockout::new(
             store.clone(),
@@ -170,13 +177,13 @@ impl Builder {
             hasher,
             lockout,
             users: UserChain::new(verifiers, clock),
-            own_backends: plugins.own_backends(),
+            own_backends: plugins::own_backends(&config),
             accounts,
             clients: ClientDirectory::new(configured),
-            policies: plugins.policies(&config.scope_policies),
-            formats: plugins.formats(&config.tokens.access.format),
+            policies: plugins::policies(&config, &registry)?,
+            formats: plugins::formats(&config, &registry)?,
             audit,
-            plugin_hashes: plugins.hashes(),
+            plugin_hashes: plugins::hashes(&registry),
             metrics,
             settings: settings(&config),
         };
@@ -188,6 +195,7 @@ impl Builder {
             bearer_errors: config.compatibility.bearer_errors,
             metadata,
             config,
+            registry,
             master_key,
         })
     }

@@ -11,6 +11,7 @@ pub use paths::RoutePaths;
 use crate::config::model::{BearerErrors, Config};
 use crate::flow::Core;
 use crate::keys::MasterKeyOrigin;
+use crate::plugin::registry::Registry;
 use std::sync::Arc;
 
 /// A wired server, not yet listening.
@@ -29,6 +30,8 @@ pub struct App {
     pub metadata: Vec<u8>,
     /// The configuration it was wired from.
     pub config: Config,
+    /// The loaded plugins.
+    pub registry: Registry,
     /// Where the master key came from.
     pub master_key: MasterKeyOrigin,
 }

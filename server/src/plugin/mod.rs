@@ -14,6 +14,7 @@ mod log_line;
 pub mod native;
 pub mod private_dir;
 pub mod registry;
+pub mod services;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(feature = "wasm")]
