@@ -29,7 +29,6 @@ struct Inner {
     logins: Family<LoginLabel, Counter>,
     hashing_waiting: Gauge,
     commit_batch: Histogram,
-    sync_seconds: Histogram,
     commits: Counter,
     store_bytes: Gauge,
     audit_dropped: Counter,
@@ -141,7 +140,6 @@ impl Metrics {
             logins: Family::default(),
             hashing_waiting: Gauge::default(),
             commit_batch: Histogram::new(BATCH_BUCKETS),
-            sync_seconds: latency(),
             commits: Counter::default(),
             store_bytes: Gauge::default(),
             audit_dropped: Counter::default(),
@@ -172,11 +170,12 @@ impl Metrics {
         self.0.hashing_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
-    /// `commits` commits became durable with one sync that took `took`.
-    pub fn synced(&self, commits: usize, took: Duration) {
-        self.0.commits.inc_by(commits as u64);
-        self.0.commit_batch.observe(commits as f64);
-        self.0.sync_seconds.observe(took.as_secs_f64());
+    /// `commits` commits became durable with `syncs` syncs; each counts as one of their mean size.
+    pub fn committed(&self, commits: u64, syncs: u64) {
+        self.0.commits.inc_by(commits);
+        for _ in 0..syncs {
+            self.0.commit_batch.observe(commits as f64 / syncs as f64);
+        }
     }
 
     /// The store takes so much room on the disk.
@@ -234,7 +233,6 @@ impl Inner {
         registry.register("hashing_waiting", "Password hashes that wait for a thread", self.hashing_waiting.clone());
         registry.register("commits", "Durable commits", self.commits.clone());
         registry.register("commit_batch", "Commits that shared one sync", self.commit_batch.clone());
-        registry.register_with_unit("sync_duration", "Syncs to disk", Unit::Seconds, self.sync_seconds.clone());
         registry.register_with_unit("store", "Room on the disk", Unit::Bytes, self.store_bytes.clone());
         registry.register("audit_dropped", "Audit records missing in the audit file", self.audit_dropped.clone());
     }
@@ -272,7 +270,6 @@ mod tests {
             "pintle_commits_total 4",
             r#"pintle_commit_batch_bucket{le="1.0"} 1"#,
             "pintle_commit_batch_count 2",
-            "pintle_sync_duration_seconds_count 2",
             "pintle_store_bytes 4096",
             "pintle_audit_dropped_total 1",
         ];

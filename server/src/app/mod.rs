@@ -4,6 +4,7 @@ mod builder;
 mod clients;
 mod paths;
 mod plugins;
+mod upkeep;
 
 pub use builder::{Builder, StartError};
 pub use paths::RoutePaths;
