@@ -4,9 +4,8 @@ use crate::plugin::testing::{FakeServices, call_limits};
 
 /// A policy whose behaviour is the requested scope, and that says nothing of waiting for the host.
 mod cheap {
-    use pintle_plugin_api::{
-        Call, Manifest, Plugin, PluginError, ScopeDecision, ScopePolicy, ScopeQuery, export_plugin,
-    };
+    use pintle_plugin_api::linked::{Exports, Kinds};
+    use pintle_plugin_api::{Call, Manifest, Plugin, PluginError, ScopeDecision, ScopePolicy, ScopeQuery};
 
     pub struct Cheap;
 
