@@ -37,7 +37,11 @@ impl HostServices for FakeServices {
         bytes.fill(7);
     }
 
+    /// The key `hang` never gets an answer.
     async fn kv_get(&self, plugin: &str, key: &str) -> Result<Option<(Vec<u8>, u64)>, PluginError> {
+        if key == "hang" {
+            std::future::pending::<()>().await;
+        }
         Ok(self.table.lock().unwrap().get(&(plugin.to_owned(), key.to_owned())).cloned())
     }
 

@@ -39,7 +39,11 @@ fn open(mark: &str, definitions: &[&str], config_json: &str) -> (TempDir, Result
 }
 
 async fn start(mark: &str) -> (TempDir, Hosted) {
-    let (folder, plugin) = open(mark, &[], "{}");
+    start_with(mark, &[]).await
+}
+
+async fn start_with(mark: &str, definitions: &[&str]) -> (TempDir, Hosted) {
+    let (folder, plugin) = open(mark, definitions, "{}");
     let plugin = plugin.unwrap();
     plugin.start().await.unwrap().unwrap();
     let limits = Limits::new(PluginLimits { timeout: Some(Duration::from_millis(300)), ..PluginLimits::default() });
@@ -179,4 +183,15 @@ async fn a_caller_who_leaves_early_cancels_the_call_without_losing_the_instance(
     assert_eq!(ask(&plugin, "count").await, rejected("1"));
     assert!(tokio::time::timeout(Duration::from_millis(50), ask(&plugin, "polite")).await.is_err());
     assert_eq!(ask(&plugin, "count").await, rejected("3"), "the same instance");
+}
+
+#[tokio::test]
+async fn calls_meet_in_one_instance_only_where_it_is_thread_safe() {
+    let (_folder, plugin) = start_with("threadsafe", &["FLAGS=PINTLE_THREADSAFE"]).await;
+    let both = tokio::join!(ask(&plugin, "meet"), ask(&plugin, "meet"));
+    assert_eq!(both, (Ok(VerifyOutcome::UnknownUser), Ok(VerifyOutcome::UnknownUser)));
+
+    let (_folder, plugin) = start("serialized").await;
+    let (one, other) = tokio::join!(ask(&plugin, "meet"), ask(&plugin, "meet"));
+    assert!(one.is_err() || other.is_err(), "the first waits in vain for a second");
 }

@@ -63,6 +63,7 @@ impl Guest {
               (global $top (mut i32) (i32.const 65536))
               (global $calls (mut i32) (i32.const 0))
               (data (i32.const 16) "{manifest}")
+              (data (i32.const 2100) "hang")
               (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
                 (local $at i32)
                 (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))

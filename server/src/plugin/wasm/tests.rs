@@ -81,6 +81,12 @@ async fn endless_waiting_host_calls_end_in_time() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_call_without_an_answer_ends_in_time() {
+    let error = besiege(&Text::verify("(call $kv-get (i32.const 2100) (i32.const 4) (i32.const 4096))")).await;
+    assert_eq!(error, PluginError::Unavailable("no answer within 2000 ms".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_memory_bomb_gets_no_more_than_its_share() {
     let bomb = "(loop (br_if 0 (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) (unreachable)";
     let error = besiege(&Text::verify(bomb)).await;

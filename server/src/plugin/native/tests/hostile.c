@@ -84,6 +84,11 @@ static int32_t call(void *instance, uint64_t call_id, uint32_t method, pintle_sl
         late_status = ask_kv(self, call_id);
         return say(resp, "\"unknown_user\""), PINTLE_OK;
     }
+    if (!strcmp(name, "meet")) { /* returns once two calls are inside */
+        __atomic_fetch_add(&self->inside, 1, __ATOMIC_SEQ_CST);
+        while (self->inside < 2 && !self->cancelled) usleep(1000);
+        return say(resp, "\"unknown_user\""), PINTLE_OK;
+    }
     if (!strcmp(name, "polite")) {
         while (!self->cancelled) usleep(1000);
         self->cancelled = 0;
@@ -115,6 +120,9 @@ static void destroy(void *instance) {
 #ifndef MANIFEST
 #define MANIFEST "{\"name\":\"hostile\",\"version\":\"1.0.0\",\"kinds\":[\"user-verifier\"]}"
 #endif
+#ifndef FLAGS
+#define FLAGS 0
+#endif
 #ifndef CALL
 #define CALL call
 #endif
@@ -125,7 +133,7 @@ static void destroy(void *instance) {
 PINTLE_EXPORT const pintle_plugin *ENTRY(void) {
     static const char manifest[] = MANIFEST;
     static const pintle_plugin table = {
-        MAGIC, MAJOR, PINTLE_ABI_MINOR, SIZE, 0, {(const uint8_t *)manifest, sizeof manifest - 1},
+        MAGIC, MAJOR, PINTLE_ABI_MINOR, SIZE, FLAGS, {(const uint8_t *)manifest, sizeof manifest - 1},
         create, CALL, cancel, destroy};
 #ifdef NOTHING
     return NULL;
