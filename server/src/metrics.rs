@@ -253,8 +253,8 @@ mod tests {
         handle.login(LoginOutcome::Accepted);
         handle.login(LoginOutcome::LockedOut);
         handle.set_hashing_waiting(7);
-        handle.synced(3, Duration::from_millis(1));
-        handle.synced(1, Duration::from_millis(1));
+        handle.committed(3, 1);
+        handle.committed(1, 1);
         handle.set_store_bytes(4096);
         handle.audit_dropped();
         let text = metrics.encode();
