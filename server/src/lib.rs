@@ -1,6 +1,7 @@
 //! The Pintle identity server as a library.
 
 pub mod accounts;
+pub mod admin;
 pub mod app;
 pub mod audit;
 pub mod clock;

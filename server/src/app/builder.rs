@@ -23,6 +23,8 @@ use crate::plugin::registry::{LoadError, LookupError};
 use crate::plugin::services::CoreServices;
 use crate::store::Store;
 use crate::store::sled::{OpenError, SledOptions, SledStore};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 /// Why a server cannot start.
@@ -203,7 +205,8 @@ impl Builder {
 
 fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, StartError> {
     let unmade = |cause| StartError::DataDir { path: config.data_dir.display().to_string(), cause };
-    std::fs::create_dir_all(&config.data_dir).map_err(unmade)?;
+    // The admin socket is there as well: nobody else's business.
+    DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).map_err(unmade)?;
     let options = SledOptions { path: config.data_dir.join("store"), cache_mib: config.store.cache_mib };
     Ok(Arc::new(SledStore::open(options, clock)?))
 }

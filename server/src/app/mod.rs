@@ -11,9 +11,13 @@ pub use paths::RoutePaths;
 
 use crate::config::model::{BearerErrors, Config};
 use crate::flow::Core;
+use crate::http::listener::{Drain, Server};
+use crate::http::monitor::{self, Audience};
 use crate::keys::MasterKeyOrigin;
 use crate::plugin::registry::Registry;
+use std::future::Future;
 use std::sync::Arc;
+use warp::Filter;
 
 /// A wired server, not yet listening.
 pub struct App {
@@ -43,5 +47,21 @@ impl App {
         self: Arc<Self>,
     ) -> impl warp::Filter<Extract = (impl warp::Reply,), Error = std::convert::Infallible> + Clone {
         crate::http::routes::routes(self)
+    }
+
+    /// Serves all endpoints on `server`'s sockets, until `shutdown` ends and the requests that run are answered. Without
+    /// a listener of its own, monitoring is served here too, figures for peers on this machine only.
+    pub async fn serve(self: Arc<Self>, server: Server, shutdown: impl Future<Output = ()> + Send) -> Drain {
+        if self.config.monitoring.address.is_some() {
+            return server.serve(warp::service(self.routes()), shutdown).await;
+        }
+        let monitoring = monitor::routes(self.core.metrics.clone(), self.clone(), Audience::Loopback);
+        server.serve(warp::service(monitoring.or(self.routes())), shutdown).await
+    }
+
+    /// Serves health and figures on a listener of their own, for ever.
+    pub async fn serve_monitoring(self: Arc<Self>, server: Server) {
+        let monitoring = monitor::routes(self.core.metrics.clone(), self.clone(), Audience::Everyone);
+        let _drained = server.serve(warp::service(monitoring), std::future::pending()).await;
     }
 }

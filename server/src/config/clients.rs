@@ -14,8 +14,8 @@ pub(super) const GRANTS: [&str; 4] = ["password", "refresh_token", "client_crede
 /// Scopes a client may have.
 pub(super) const MAX_SCOPES: usize = 64;
 
-const ID: &str = "a client's id: printable ASCII, at most 255 characters (RFC 6749 appendix A.1)";
-const SCOPE: &str = "a scope: printable ASCII without space, '\"' and '\\' (RFC 6749 §3.3)";
+pub(super) const ID: &str = "a client's id: printable ASCII, at most 255 characters (RFC 6749 appendix A.1)";
+pub(super) const SCOPE: &str = "a scope: printable ASCII without space, '\"' and '\\' (RFC 6749 §3.3)";
 const TYPES: [(&str, ClientType); 2] = [("public", ClientType::Public), ("confidential", ClientType::Confidential)];
 
 /// `[[clients]]`.
@@ -67,7 +67,7 @@ fn client_type(table: &mut Table<'_>) -> ClientType {
     table.optional("type", |node| node.choice(&TYPES)).unwrap_or(ClientType::Public)
 }
 
-fn check_id(text: &str) -> Result<(), Option<String>> {
+pub(super) fn check_id(text: &str) -> Result<(), Option<String>> {
     let good = text.len() <= 255 && text.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
     if good { Ok(()) } else { Err(None) }
 }
@@ -95,12 +95,14 @@ fn scopes(node: &Node<'_>) -> Option<Vec<String>> {
 }
 
 fn scope(node: &Node<'_>) -> Option<String> {
-    node.checked(SCOPE, |text| {
-        let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
-        if text.bytes().all(allowed) {
-            return Ok(());
-        }
-        let parts: Vec<String> = text.split_whitespace().map(quoted).collect();
-        Err((parts.len() > 1).then(|| format!("write each scope on its own: {}", parts.join(", "))))
-    })
+    node.checked(SCOPE, check_scope)
+}
+
+pub(super) fn check_scope(text: &str) -> Result<(), Option<String>> {
+    let allowed = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    if text.bytes().all(allowed) {
+        return Ok(());
+    }
+    let parts: Vec<String> = text.split_whitespace().map(quoted).collect();
+    Err((parts.len() > 1).then(|| format!("write each scope on its own: {}", parts.join(", "))))
 }

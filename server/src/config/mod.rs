@@ -3,6 +3,7 @@
 //! Figment would stop at the first mistake, so it only merges; [`load`] walks the merged tree and reports everything.
 
 mod check;
+mod client_value;
 mod clients;
 pub mod error;
 mod keys;
@@ -24,6 +25,7 @@ mod uri;
 mod users;
 mod warnings;
 
+pub use client_value::ClientValue;
 pub use error::{ConfigError, ConfigErrors, Place, Warning};
 
 use figment::value::Value;

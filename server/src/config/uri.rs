@@ -3,42 +3,44 @@
 use super::read::{Node, quoted};
 use url::{Host, Url};
 
-const REDIRECT: &str = "an absolute URI without fragment: https, http on loopback, or an application's own scheme \
+pub(super) const REDIRECT: &str = "an absolute URI without fragment: https, http on loopback, or an application's own scheme \
                         with a dot (RFC 6749 §3.1.2, RFC 8252 §7)";
-const ORIGIN: &str = "an origin: scheme, host and port, nothing behind, such as \"https://app.example.com\"";
+pub(super) const ORIGIN: &str = "an origin: scheme, host and port, nothing behind, such as \"https://app.example.com\"";
 
 /// A redirect URI. It is compared byte by byte later, so it stays as it was written.
 pub(super) fn redirect(node: &Node<'_>) -> Option<String> {
-    node.checked(REDIRECT, |text| {
-        if !text.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'\\') {
-            return Err(None);
-        }
-        let url = Url::parse(text).map_err(|error| Some(reason(error)))?;
-        if text.contains('#') {
-            return Err(Some("leave the fragment out".to_owned()));
-        }
-        match url.scheme() {
-            "https" => Ok(()),
-            "http" if is_loopback(&url) => Ok(()),
-            "http" => Err(Some("plain http carries the code readably: use https".to_owned())),
-            scheme if scheme.contains('.') => Ok(()),
-            scheme => {
-                Err(Some(format!("the scheme {scheme:?} belongs to no domain: use one like \"com.example.app\"")))
-            }
-        }
-    })
+    node.checked(REDIRECT, check_redirect)
+}
+
+pub(super) fn check_redirect(text: &str) -> Result<(), Option<String>> {
+    if !text.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'\\') {
+        return Err(None);
+    }
+    let url = Url::parse(text).map_err(|error| Some(reason(error)))?;
+    if text.contains('#') {
+        return Err(Some("leave the fragment out".to_owned()));
+    }
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if is_loopback(&url) => Ok(()),
+        "http" => Err(Some("plain http carries the code readably: use https".to_owned())),
+        scheme if scheme.contains('.') => Ok(()),
+        scheme => Err(Some(format!("the scheme {scheme:?} belongs to no domain: use one like \"com.example.app\""))),
+    }
 }
 
 /// A web origin (RFC 6454 §6.2), as a browser sends it.
 pub(super) fn origin(node: &Node<'_>) -> Option<String> {
-    node.checked(ORIGIN, |text| {
-        let url = Url::parse(text).map_err(|_| None)?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(None);
-        }
-        let origin = url.origin().ascii_serialization();
-        if origin == text { Ok(()) } else { Err(Some(format!("write {}", quoted(&origin)))) }
-    })
+    node.checked(ORIGIN, check_origin)
+}
+
+pub(super) fn check_origin(text: &str) -> Result<(), Option<String>> {
+    let url = Url::parse(text).map_err(|_| None)?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(None);
+    }
+    let origin = url.origin().ascii_serialization();
+    if origin == text { Ok(()) } else { Err(Some(format!("write {}", quoted(&origin)))) }
 }
 
 /// What to do about a text that is no URL.

@@ -1,0 +1,188 @@
+//! What operators do by command: one function, whether a running server does it or the command itself.
+//!
+//! A running server takes commands at a unix socket in its data folder ([`server`]), one JSON object a line; where none
+//! runs, the command opens the store and calls [`execute`] itself.
+
+pub mod client;
+mod clients;
+mod error;
+mod keys;
+mod lockout;
+mod secret;
+pub mod server;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod users;
+mod wire;
+
+pub use clients::NewClient;
+pub use error::{AdminError, ErrorKind};
+pub use secret::SecretText;
+pub use tokens::RevokeTarget;
+pub use users::NewUser;
+
+use crate::flow::Core;
+pub use crate::lockout::Release;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// The socket's name in the data folder.
+pub const SOCKET_FILE: &str = "admin.sock";
+
+/// Entries of one page of a list. A page has `next` as long as there may be more: it goes into the next `after`.
+const PAGE: usize = 256;
+
+/// Where the server of this data folder takes commands.
+#[must_use]
+pub fn socket_path(data_dir: &Path) -> PathBuf {
+    data_dir.join(SOCKET_FILE)
+}
+
+/// One command, as it goes over the socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// Makes an account.
+    UserAdd(NewUser),
+    /// Lists accounts, the oldest first.
+    UserList {
+        /// The `next` of the page before.
+        after: Option<String>,
+    },
+    /// Shows an account.
+    UserShow {
+        /// The name or id.
+        user: String,
+    },
+    /// Sets a password and ends everything that the user was given.
+    UserPasswd {
+        /// The name or id.
+        user: String,
+        /// The new one.
+        password: SecretText,
+    },
+    /// Disables an account and ends everything that the user was given.
+    UserDisable {
+        /// The name or id.
+        user: String,
+    },
+    /// Lets a disabled account log in again.
+    UserEnable {
+        /// The name or id.
+        user: String,
+    },
+    /// Removes an account and ends everything that the user was given.
+    UserRemove {
+        /// The name or id.
+        user: String,
+    },
+    /// Lists clients: those of the configuration, then those added by command.
+    ClientList {
+        /// The `next` of the page before.
+        after: Option<String>,
+    },
+    /// Adds a client; the answer has its secret, this once.
+    ClientAdd(NewClient),
+    /// Gives a client a further secret, or ends the older one of two.
+    ClientRotateSecret {
+        /// `client_id`.
+        id: String,
+        /// End the older one instead.
+        drop_old: bool,
+    },
+    /// Removes a client that was added by command, and ends everything that it was given.
+    ClientRemove {
+        /// `client_id`.
+        id: String,
+    },
+    /// Says what introspection would, to a client that may see every token.
+    TokenInspect {
+        /// The token.
+        token: SecretText,
+    },
+    /// Ends what a token, a user or a client was given.
+    TokenRevoke(RevokeTarget),
+    /// Lists the signing keys.
+    KeysList,
+    /// Rotates signing keys.
+    KeysRotate {
+        /// `alg`; without it all.
+        algorithm: Option<String>,
+        /// Withdraw every key that could still sign, for a compromised one.
+        immediately: bool,
+    },
+    /// Lists names and addresses with failed logins.
+    LockoutList {
+        /// The `next` of the page before.
+        after: Option<String>,
+    },
+    /// Forgets failed logins.
+    LockoutRelease(Release),
+}
+
+impl Command {
+    /// The name in the log, such as `user-add`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::UserAdd(_) => "user-add",
+            Self::UserList { .. } => "user-list",
+            Self::UserShow { .. } => "user-show",
+            Self::UserPasswd { .. } => "user-passwd",
+            Self::UserDisable { .. } => "user-disable",
+            Self::UserEnable { .. } => "user-enable",
+            Self::UserRemove { .. } => "user-remove",
+            Self::ClientList { .. } => "client-list",
+            Self::ClientAdd(_) => "client-add",
+            Self::ClientRotateSecret { .. } => "client-rotate-secret",
+            Self::ClientRemove { .. } => "client-remove",
+            Self::TokenInspect { .. } => "token-inspect",
+            Self::TokenRevoke(_) => "token-revoke",
+            Self::KeysList => "keys-list",
+            Self::KeysRotate { .. } => "keys-rotate",
+            Self::LockoutList { .. } => "lockout-list",
+            Self::LockoutRelease(_) => "lockout-release",
+        }
+    }
+}
+
+/// Does what the command says; what is changed is durable when it returns.
+///
+/// The answer is the JSON that `--json` prints; of a list it is a page: `{ "items": […], "next": … }`.
+///
+/// # Errors
+/// `Refused`, `NotFound`, `Unavailable`. Nothing was changed then, but where many lockout entries are released.
+pub async fn execute(core: &Core, command: Command) -> Result<Value, AdminError> {
+    match command {
+        Command::UserAdd(new) => users::add(core, new).await,
+        Command::UserList { after } => users::list(core, after.as_deref()).await,
+        Command::UserShow { user } => users::show(core, &user).await,
+        Command::UserPasswd { user, password } => users::passwd(core, &user, password).await,
+        Command::UserDisable { user } => users::set_disabled(core, &user, true).await,
+        Command::UserEnable { user } => users::set_disabled(core, &user, false).await,
+        Command::UserRemove { user } => users::remove(core, &user).await,
+        Command::ClientList { after } => clients::list(core, after.as_deref()).await,
+        Command::ClientAdd(new) => clients::add(core, new).await,
+        Command::ClientRotateSecret { id, drop_old: false } => clients::rotate_secret(core, &id).await,
+        Command::ClientRotateSecret { id, drop_old: true } => clients::drop_old_secret(core, &id).await,
+        Command::ClientRemove { id } => clients::remove(core, &id).await,
+        Command::TokenInspect { token } => tokens::inspect(core, &token).await,
+        Command::TokenRevoke(target) => tokens::revoke(core, target).await,
+        Command::KeysList => keys::list(core),
+        Command::KeysRotate { algorithm, immediately } => keys::rotate(core, algorithm.as_deref(), immediately).await,
+        Command::LockoutList { after } => lockout::list(core, after.as_deref()).await,
+        Command::LockoutRelease(what) => lockout::release(core, &what).await,
+    }
+}
+
+/// A page of a list; `key` names what the next page starts after.
+fn page<T: Serialize>(items: Vec<T>, key: impl Fn(&T) -> String) -> Result<Value, AdminError> {
+    let next = if items.len() < PAGE { None } else { items.last().map(key) };
+    Ok(serde_json::json!({ "items": json(&items)?, "next": next }))
+}
+
+fn json(value: &impl Serialize) -> Result<Value, AdminError> {
+    serde_json::to_value(value).map_err(AdminError::unavailable)
+}

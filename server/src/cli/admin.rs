@@ -1,0 +1,200 @@
+//! Commands for the running server, or on the store where none runs.
+
+use super::args::{ClientCommand, KeysCommand, LockoutCommand, TokenCommand, TokenRevoke, UserAdd, UserCommand};
+use super::exit::Failure;
+use super::open::Opening;
+use super::{block_on, log, password, text};
+use pintle::admin::client::Connection;
+use pintle::admin::{self, Command, NewClient, NewUser, Release, RevokeTarget, SecretText};
+use pintle::app::App;
+use serde_json::{Map, Value};
+
+const USERS: &[(&str, &str)] =
+    &[("NAME", "username"), ("FULL NAME", "name"), ("EMAIL", "email"), ("GROUPS", "groups"), ("DISABLED", "disabled")];
+const CLIENTS: &[(&str, &str)] = &[
+    ("ID", "id"),
+    ("TYPE", "type"),
+    ("FROM", "origin"),
+    ("TRUSTED", "trusted"),
+    ("INTROSPECT", "introspect"),
+    ("SECRETS", "secrets"),
+    ("GRANTS", "grants"),
+    ("SCOPES", "scopes"),
+];
+const KEYS: &[(&str, &str)] = &[
+    ("ALGORITHM", "algorithm"),
+    ("STATE", "state"),
+    ("KEY", "id"),
+    ("SIGNS FROM", "signs_from"),
+    ("RETIRES", "retire_at"),
+    ("REMOVED", "remove_at"),
+];
+const LOCKOUTS: &[(&str, &str)] = &[
+    ("ID", "id"),
+    ("NAME OR ADDRESS", "label"),
+    ("FAILURES", "failures"),
+    ("LAST", "last_failure"),
+    ("LOCKED UNTIL", "locked_until"),
+];
+
+/// How an answer is shown to people.
+#[derive(Clone, Copy)]
+enum Shown {
+    Table(&'static [(&'static str, &'static str)]),
+    Object,
+    /// In a sentence of its own.
+    Said(&'static str),
+}
+
+pub fn user(open: &Opening, json: bool, command: UserCommand) -> Result<(), Failure> {
+    let ended = "done; what the user was given has ended";
+    let (command, shown) = match command {
+        UserCommand::Add(add) => (Command::UserAdd(new_user(add)?), Shown::Object),
+        UserCommand::List => (Command::UserList { after: None }, Shown::Table(USERS)),
+        UserCommand::Show(name) => (Command::UserShow { user: name.user }, Shown::Object),
+        UserCommand::Passwd { user, password_stdin } => {
+            let password = password::new(password_stdin)?;
+            (Command::UserPasswd { user: user.user, password }, Shown::Said(ended))
+        }
+        UserCommand::Disable(name) => (Command::UserDisable { user: name.user }, Shown::Said(ended)),
+        UserCommand::Enable(name) => (Command::UserEnable { user: name.user }, Shown::Said("done")),
+        UserCommand::Remove(name) => (Command::UserRemove { user: name.user }, Shown::Said(ended)),
+    };
+    answer(open, json, command, shown)
+}
+
+fn new_user(add: UserAdd) -> Result<NewUser, Failure> {
+    let password = Some(password::new(add.password_stdin)?);
+    Ok(NewUser { username: add.username, password, name: add.name, email: add.email, groups: add.groups })
+}
+
+pub fn client(open: &Opening, json: bool, command: ClientCommand) -> Result<(), Failure> {
+    let (command, shown) = match command {
+        ClientCommand::List => (Command::ClientList { after: None }, Shown::Table(CLIENTS)),
+        ClientCommand::Add(add) => {
+            let new = NewClient {
+                id: add.id,
+                name: add.name,
+                client_type: add.client_type.into(),
+                grants: add.grants.into_iter().map(Into::into).collect(),
+                scopes: add.scopes,
+                redirect_uris: add.redirect_uris,
+                cors: add.cors,
+                trusted: add.trusted,
+                introspect: add.introspect,
+            };
+            (Command::ClientAdd(new), Shown::Object)
+        }
+        ClientCommand::RotateSecret { id, drop_old } => (Command::ClientRotateSecret { id, drop_old }, Shown::Object),
+        ClientCommand::Remove { id } => {
+            (Command::ClientRemove { id }, Shown::Said("removed; what the client was given has ended"))
+        }
+    };
+    answer(open, json, command, shown)
+}
+
+pub fn token(open: &Opening, json: bool, command: TokenCommand) -> Result<(), Failure> {
+    let (command, shown) = match command {
+        TokenCommand::Inspect { token } => (Command::TokenInspect { token: secret(token)? }, Shown::Object),
+        TokenCommand::Revoke(revoke) => (Command::TokenRevoke(target(revoke)?), Shown::Said("revoked")),
+    };
+    answer(open, json, command, shown)
+}
+
+fn target(revoke: TokenRevoke) -> Result<RevokeTarget, Failure> {
+    match revoke {
+        TokenRevoke { user: Some(user), .. } => Ok(RevokeTarget::User(user)),
+        TokenRevoke { client: Some(client), .. } => Ok(RevokeTarget::Client(client)),
+        TokenRevoke { token: Some(token), .. } => secret(token).map(RevokeTarget::Token),
+        TokenRevoke { .. } => Err(Failure::usage("a token, --user or --client is needed")),
+    }
+}
+
+fn secret(argument: String) -> Result<SecretText, Failure> {
+    if argument == "-" { password::line("a token") } else { Ok(argument.into()) }
+}
+
+pub fn keys(open: &Opening, json: bool, command: KeysCommand) -> Result<(), Failure> {
+    match command {
+        KeysCommand::List => answer(open, json, Command::KeysList, Shown::Table(KEYS)),
+        KeysCommand::Rotate { algorithm, immediately } => {
+            answer(open, json, Command::KeysRotate { algorithm, immediately }, Shown::Object)
+        }
+    }
+}
+
+pub fn lockout(open: &Opening, json: bool, command: LockoutCommand) -> Result<(), Failure> {
+    let release = match command {
+        LockoutCommand::List => {
+            return answer(open, json, Command::LockoutList { after: None }, Shown::Table(LOCKOUTS));
+        }
+        LockoutCommand::Release(release) => release,
+    };
+    let what = match (release.account, release.address, release.id) {
+        (Some(account), _, _) => Release::Account(account),
+        (_, Some(address), _) => Release::Address(address),
+        (_, _, Some(id)) => Release::Entry(id),
+        _ => Release::All,
+    };
+    answer(open, json, Command::LockoutRelease(what), Shown::Object)
+}
+
+fn answer(open: &Opening, json: bool, command: Command, shown: Shown) -> Result<(), Failure> {
+    log::install_for_command()?;
+    let answer = block_on(execute(open, command))?;
+    match (json, shown) {
+        (true, _) => text::print_json(&answer),
+        (false, Shown::Table(columns)) => text::print(&text::table(columns, list(&answer))),
+        (false, Shown::Object) => text::print(&text::object(answer.as_object().unwrap_or(&Map::new()))),
+        (false, Shown::Said(sentence)) => text::print(&format!("{sentence}\n")),
+    }
+    Ok(())
+}
+
+fn list(answer: &Value) -> &[Value] {
+    answer.as_array().map(Vec::as_slice).unwrap_or_default()
+}
+
+async fn execute(open: &Opening, command: Command) -> Result<Value, Failure> {
+    let config = open.load()?.config;
+    let mut place = match Connection::open(&config.data_dir).await? {
+        Some(connection) => Place::Server(connection),
+        None => Place::Store(Box::new(open.app(config).await?)),
+    };
+    let mut command = command;
+    let mut items = Vec::new();
+    loop {
+        let mut answer = place.execute(command.clone()).await?;
+        let Some(Value::Array(page)) = answer.get_mut("items").map(Value::take) else { return Ok(answer) };
+        items.extend(page);
+        match answer.get_mut("next").map(Value::take) {
+            Some(Value::String(next)) => command = starting_after(command, next),
+            _ => return Ok(Value::Array(items)),
+        }
+    }
+}
+
+fn starting_after(command: Command, next: String) -> Command {
+    let after = Some(next);
+    match command {
+        Command::UserList { .. } => Command::UserList { after },
+        Command::ClientList { .. } => Command::ClientList { after },
+        Command::LockoutList { .. } => Command::LockoutList { after },
+        other => other,
+    }
+}
+
+/// Where a command is done.
+enum Place {
+    Server(Connection),
+    Store(Box<App>),
+}
+
+impl Place {
+    async fn execute(&mut self, command: Command) -> Result<Value, Failure> {
+        Ok(match self {
+            Self::Server(connection) => connection.execute(&command).await?,
+            Self::Store(app) => admin::execute(&app.core, command).await?,
+        })
+    }
+}

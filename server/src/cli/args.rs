@@ -1,0 +1,393 @@
+//! What can be asked on the command line.
+
+use super::exit::EXIT_CODES;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pintle::oauth::client::{ClientType, GrantType};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+const ABOUT: &str = "Pintle, an identity server for OAuth 2 with plugins
+
+Commands other than `serve` work beside a running server, through a socket in its data folder that only its own user
+can use, and without one, on the store itself. Give them the same --config (and --overlay) as the server.";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "pintle", version, about = "Pintle, an identity server for OAuth 2 with plugins", long_about = ABOUT)]
+#[command(after_help = EXIT_CODES, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub sources: Sources,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Sources {
+    /// The configuration file; without one, a development configuration on loopback
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// A file laid over the configuration; may be repeated, the last one wins
+    #[arg(long, global = true, value_name = "FILE")]
+    pub overlay: Vec<PathBuf>,
+}
+
+/// How answers are printed.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Output {
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server
+    #[command(after_help = "Examples:
+  pintle serve
+  pintle serve --config /etc/pintle/pintle.toml
+  pintle serve --config pintle.toml --overlay staging.toml
+
+SIGTERM and SIGINT end it once the requests that run are answered, within listen.drain_timeout.
+PINTLE_… variables override the configuration: PINTLE_LISTEN__ADDRESS=127.0.0.1:8081.")]
+    Serve,
+    /// Load everything without serving, and print what would run
+    #[command(after_help = "Examples:
+  pintle check --config pintle.toml
+  pintle check --config pintle.toml --json
+
+Exit code 3 with all errors where the configuration has any. A store that is there is opened, unless a server has it
+open; where there is none, none is made.")]
+    Check {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// The server's own accounts (builtin:accounts)
+    User {
+        #[command(flatten)]
+        output: Output,
+        #[command(subcommand)]
+        command: UserCommand,
+    },
+    /// Clients; those of the configuration are shown and cannot be changed by command
+    Client {
+        #[command(flatten)]
+        output: Output,
+        #[command(subcommand)]
+        command: ClientCommand,
+    },
+    /// Look at tokens, and end them
+    Token {
+        #[command(flatten)]
+        output: Output,
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// The signing keys
+    Keys {
+        #[command(flatten)]
+        output: Output,
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// Names and addresses with failed logins
+    Lockout {
+        #[command(flatten)]
+        output: Output,
+        #[command(subcommand)]
+        command: LockoutCommand,
+    },
+    /// Work on plugins
+    #[cfg(feature = "wasm")]
+    Plugin {
+        #[command(subcommand)]
+        command: PluginCommand,
+    },
+    /// Print a completion script for a shell
+    #[command(after_help = "Examples:
+  pintle completions bash > /etc/bash_completion.d/pintle
+  pintle completions zsh > ~/.zfunc/_pintle")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `pintle user …`.
+#[derive(Debug, Subcommand)]
+pub enum UserCommand {
+    /// Make an account; asks for the password
+    #[command(after_help = "Examples:
+  pintle user add dory
+  pintle user add dory --name 'Dory Blue' --email dory@example.com --group staff --group admins
+  pass show dory | pintle user add dory --password-stdin")]
+    Add(UserAdd),
+    /// List the accounts, the oldest first
+    #[command(after_help = "Examples:\n  pintle user list\n  pintle user list --json")]
+    List,
+    /// Show an account
+    #[command(after_help = "Examples:\n  pintle user show dory")]
+    Show(UserName),
+    /// Set a new password, and end everything the user was given
+    #[command(after_help = "Examples:\n  pintle user passwd dory\n  pintle user passwd dory --password-stdin < file")]
+    Passwd {
+        #[command(flatten)]
+        user: UserName,
+        /// Read the password from standard input, its first line, instead of asking
+        #[arg(long)]
+        password_stdin: bool,
+    },
+    /// Let nobody log in to the account any more, and end everything the user was given
+    #[command(after_help = "Examples:\n  pintle user disable dory")]
+    Disable(UserName),
+    /// Let a disabled account log in again
+    #[command(after_help = "Examples:\n  pintle user enable dory")]
+    Enable(UserName),
+    /// Remove an account, and end everything the user was given
+    #[command(after_help = "Examples:\n  pintle user remove dory")]
+    Remove(UserName),
+}
+
+/// Which account.
+#[derive(Debug, Args)]
+pub struct UserName {
+    /// The user's name, or the account's id
+    #[arg(value_name = "NAME")]
+    pub user: String,
+}
+
+/// A new account.
+#[derive(Debug, Args)]
+pub struct UserAdd {
+    /// The login name
+    #[arg(value_name = "NAME")]
+    pub username: String,
+    /// A name to show
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+    /// An e-mail address
+    #[arg(long, value_name = "ADDRESS")]
+    pub email: Option<String>,
+    /// A group; may be repeated
+    #[arg(long = "group", value_name = "GROUP")]
+    pub groups: Vec<String>,
+    /// Read the password from standard input, its first line, instead of asking
+    #[arg(long)]
+    pub password_stdin: bool,
+}
+
+/// `pintle client …`.
+#[derive(Debug, Subcommand)]
+pub enum ClientCommand {
+    /// List the clients: those of the configuration, then those added by command
+    #[command(after_help = "Examples:\n  pintle client list\n  pintle client list --json")]
+    List,
+    /// Add a client; prints the secret of a confidential one, this once
+    #[command(after_help = "Examples:
+  pintle client add billing --type confidential --grant client_credentials --scope read
+  pintle client add api --type confidential --introspect
+  pintle client add portal --type public --grant authorization_code --grant refresh_token --scope read --scope write \\
+      --redirect-uri https://portal.example.com/callback --cors https://portal.example.com")]
+    Add(Box<ClientAdd>),
+    /// Give a client a new secret beside the one it has; prints it, this once
+    #[command(after_help = "Examples:
+  pintle client rotate-secret billing
+  pintle client rotate-secret billing --drop-old
+
+The former secret goes on working, so that the client can change over. Then --drop-old ends it.")]
+    RotateSecret {
+        /// The client's id
+        id: String,
+        /// End the older of two secrets; makes none
+        #[arg(long)]
+        drop_old: bool,
+    },
+    /// Remove a client that was added by command, and end everything it was given
+    #[command(after_help = "Examples:\n  pintle client remove billing")]
+    Remove {
+        /// The client's id
+        id: String,
+    },
+}
+
+/// A new client.
+#[derive(Debug, Args)]
+pub struct ClientAdd {
+    /// The client's id
+    pub id: String,
+    /// A name for people; the id, if left out
+    #[arg(long, value_name = "TEXT")]
+    pub name: Option<String>,
+    /// Whether it can keep a secret
+    #[arg(long = "type", value_enum)]
+    pub client_type: TypeName,
+    /// A grant it may use; may be repeated
+    #[arg(long = "grant", value_enum, value_name = "GRANT")]
+    pub grants: Vec<GrantName>,
+    /// A scope it may have; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub scopes: Vec<String>,
+    /// Where authorization answers may go; may be repeated
+    #[arg(long = "redirect-uri", value_name = "URI")]
+    pub redirect_uris: Vec<String>,
+    /// An origin of its browser applications; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    pub cors: Vec<String>,
+    /// First-party: it may handle users' passwords
+    #[arg(long)]
+    pub trusted: bool,
+    /// It may introspect tokens that are not its own
+    #[arg(long)]
+    pub introspect: bool,
+}
+
+/// RFC 6749 §2.1.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum TypeName {
+    Confidential,
+    Public,
+}
+
+impl From<TypeName> for ClientType {
+    fn from(name: TypeName) -> Self {
+        match name {
+            TypeName::Confidential => Self::Confidential,
+            TypeName::Public => Self::Public,
+        }
+    }
+}
+
+/// The values of `grant_type`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub enum GrantName {
+    AuthorizationCode,
+    ClientCredentials,
+    Password,
+    RefreshToken,
+}
+
+impl From<GrantName> for GrantType {
+    fn from(name: GrantName) -> Self {
+        match name {
+            GrantName::AuthorizationCode => Self::AuthorizationCode,
+            GrantName::ClientCredentials => Self::ClientCredentials,
+            GrantName::Password => Self::Password,
+            GrantName::RefreshToken => Self::RefreshToken,
+        }
+    }
+}
+
+/// `pintle token …`.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Say what introspection would, to a client that may see every token
+    #[command(after_help = "Examples:\n  pintle token inspect - < token.txt\n  pintle token inspect --json eyJhbGciOi")]
+    Inspect {
+        /// The token; - reads it from standard input, where other users do not see it
+        token: String,
+    },
+    /// End what a token, a user or a client was given
+    #[command(after_help = "Examples:
+  pintle token revoke - < token.txt
+  pintle token revoke --user dory
+  pintle token revoke --user ldap/uid=dory,ou=people
+  pintle token revoke --client billing")]
+    Revoke(TokenRevoke),
+}
+
+/// What to revoke.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct TokenRevoke {
+    /// The token, with all that came of the same login; - reads it from standard input
+    pub token: Option<String>,
+    /// All of a user's: a user name, a sub, or backend/account id
+    #[arg(long)]
+    pub user: Option<String>,
+    /// All of a client's
+    #[arg(long, value_name = "ID")]
+    pub client: Option<String>,
+}
+
+/// `pintle keys …`.
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// List the signing keys
+    #[command(after_help = "Examples:\n  pintle keys list")]
+    List,
+    /// Publish new keys now; they sign once they have been published for keys.publish_before
+    #[command(after_help = "Examples:
+  pintle keys rotate
+  pintle keys rotate --algorithm EdDSA --immediately
+
+--immediately is for a compromised key: tokens it signed stop to be valid wherever the key set is fetched anew.")]
+    Rotate {
+        /// EdDSA, RS256 or ES256; without it all
+        #[arg(long, value_name = "ALG")]
+        algorithm: Option<String>,
+        /// Withdraw every key that could still sign, with the tokens it signed
+        #[arg(long)]
+        immediately: bool,
+    },
+}
+
+/// `pintle lockout …`.
+#[derive(Debug, Subcommand)]
+pub enum LockoutCommand {
+    /// List names and addresses with failed logins; names that no account has are not shown
+    #[command(after_help = "Examples:\n  pintle lockout list")]
+    List,
+    /// Forget failed logins
+    #[command(after_help = "Examples:
+  pintle lockout release dory
+  pintle lockout release --address 192.0.2.7
+  pintle lockout release --id a-000102030405060708090a0b0c0d0e0f
+  pintle lockout release --all")]
+    Release(LockoutRelease),
+}
+
+/// What to release.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct LockoutRelease {
+    /// A user name
+    #[arg(value_name = "NAME")]
+    pub account: Option<String>,
+    /// An address; of IPv6, its whole /64
+    #[arg(long, value_name = "IP")]
+    pub address: Option<IpAddr>,
+    /// An entry by the id that `lockout list` shows
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// Everything
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `pintle plugin …`.
+#[cfg(feature = "wasm")]
+#[derive(Debug, Subcommand)]
+pub enum PluginCommand {
+    /// Make a Wasm component from a Rust plugin crate
+    #[command(after_help = "Examples:
+  pintle plugin build plugins/scope-rules
+  pintle plugin build my-plugin --output /etc/pintle/my-plugin.wasm
+
+Builds with the target wasm32-unknown-unknown of rustup, or with Debian's toolchain, whichever is there.")]
+    Build(PluginBuild),
+}
+
+/// What to build.
+#[cfg(feature = "wasm")]
+#[derive(Debug, Args)]
+pub struct PluginBuild {
+    /// The crate's folder
+    #[arg(value_name = "CRATE DIR")]
+    pub crate_dir: PathBuf,
+    /// Where the component goes; <crate's name>.wasm in the crate's folder, if left out
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}

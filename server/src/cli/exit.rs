@@ -1,0 +1,105 @@
+//! How a command ends.
+
+use pintle::admin::{AdminError, ErrorKind};
+use pintle::app::StartError;
+use pintle::keys::KeyError;
+use std::fmt::{self, Display};
+use std::process::ExitCode;
+
+/// The exit codes; `--help` lists them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    Refused = 1,
+    /// By clap, which ends the process itself.
+    Usage = 2,
+    Configuration = 3,
+    NotFound = 4,
+    Unavailable = 5,
+}
+
+/// For `--help`.
+pub const EXIT_CODES: &str = "Exit codes:
+  0  done
+  1  refused: not allowed, or it makes no sense
+  2  the command line cannot be understood
+  3  the configuration has errors; all of them are shown
+  4  there is no such user, client, token or entry
+  5  something is missing now: the store is in use or broken, an address is taken, a server does not answer";
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command was not done, for standard error.
+#[derive(Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, message: impl Display) -> Self {
+        Self { exit, message: format!("error: {message}") }
+    }
+
+    pub fn refused(message: impl Display) -> Self {
+        Self::new(Exit::Refused, message)
+    }
+
+    pub fn usage(message: impl Display) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    pub fn configuration(message: impl Display) -> Self {
+        Self::new(Exit::Configuration, message)
+    }
+
+    pub fn unavailable(message: impl Display) -> Self {
+        Self::new(Exit::Unavailable, message)
+    }
+}
+
+impl Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<AdminError> for Failure {
+    fn from(error: AdminError) -> Self {
+        let exit = match error.kind {
+            ErrorKind::Refused => Exit::Refused,
+            ErrorKind::NotFound => Exit::NotFound,
+            ErrorKind::Unavailable => Exit::Unavailable,
+        };
+        Self::new(exit, error)
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let exit = match &error {
+            StartError::DataDir { .. } | StartError::Store(_) | StartError::Audit { .. } => Exit::Unavailable,
+            StartError::Keys(cause) => of_keys(cause),
+            StartError::Hashing(_) | StartError::Secret(_) | StartError::Plugins(_) | StartError::PluginUse(_) => {
+                Exit::Configuration
+            }
+        };
+        Self::new(exit, error)
+    }
+}
+
+const fn of_keys(error: &KeyError) -> Exit {
+    match error {
+        KeyError::MasterUnreadable { .. }
+        | KeyError::MasterExposed { .. }
+        | KeyError::MasterUnset(_)
+        | KeyError::MasterInline
+        | KeyError::MasterMalformed { .. }
+        | KeyError::MasterDiffers { .. } => Exit::Configuration,
+        _ => Exit::Unavailable,
+    }
+}

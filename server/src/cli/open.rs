@@ -1,0 +1,40 @@
+//! From the command line's files to a configuration, and to a server that is wired and does not listen.
+
+use super::Surroundings;
+use super::args::Sources;
+use super::exit::Failure;
+use pintle::app::{App, Builder};
+use pintle::config::model::Config;
+use pintle::config::{self, LoadOptions, Loaded};
+
+/// What every command starts from.
+pub struct Opening {
+    pub sources: Sources,
+    pub surroundings: Surroundings,
+}
+
+impl Opening {
+    /// The configuration, or everything that is wrong with it.
+    pub fn load(&self) -> Result<Loaded, Failure> {
+        let options = LoadOptions {
+            file: self.sources.config.clone(),
+            overlays: self.sources.overlay.clone(),
+            environment: self.surroundings.environment.clone(),
+        };
+        config::load(&options).map_err(|errors| {
+            let count = errors.0.len();
+            Failure::configuration(format!("{count} in the configuration:\n{errors}"))
+        })
+    }
+
+    /// Builds a server on this process's clock, randomness and environment.
+    pub fn builder(&self, config: Config) -> Builder {
+        let Surroundings { clock, entropy, environment } = &self.surroundings;
+        Builder::new(config).clock(clock.clone()).entropy(entropy.clone()).environment(environment.clone())
+    }
+
+    /// A wired server on the store of the configuration.
+    pub async fn app(&self, config: Config) -> Result<App, Failure> {
+        Ok(self.builder(config).build().await?)
+    }
+}

@@ -1,0 +1,89 @@
+//! `pintle serve`.
+
+use super::background::Background;
+use super::demo::Demo;
+use super::exit::Failure;
+use super::log;
+use super::open::Opening;
+use pintle::admin::server::AdminSocket;
+use pintle::app::App;
+use pintle::http::listener::{Drain, Server};
+use pintle::http::tls::ReloadingTls;
+use pintle::systemd;
+use std::sync::Arc;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Runs the server until a signal ends it.
+pub async fn serve(open: &Opening) -> Result<(), Failure> {
+    let loaded = open.load()?;
+    log::install(&loaded.config.log)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    let mut config = loaded.config;
+    let demo = Demo::prepare(&mut config, &*open.surroundings.entropy);
+    let app = Arc::new(open.app(config).await?);
+    let signals = Signals::listen()?;
+    let tls = tls(&app)?;
+    let server = Server::bind(&app.config.listen, tls.clone(), app.core.entropy.clone());
+    let server = server.map_err(Failure::unavailable)?;
+    let monitoring = monitoring(&app)?;
+    let socket = AdminSocket::bind(&app.config.data_dir).map_err(Failure::unavailable)?;
+    if let Some(demo) = demo {
+        demo.install(&app.core).await?;
+        demo.print(&app, server.addresses());
+    }
+    let background = Background::start(&app, tls, monitoring, socket);
+    systemd::ready();
+    let drained = app.clone().serve(server, signals.shutdown()).await;
+    background.stop().await;
+    match drained {
+        Drain::Finished => tracing::info!("every request was answered"),
+        Drain::Cut { connections } => tracing::warn!(connections, "some requests were cut"),
+    }
+    Ok(())
+}
+
+fn tls(app: &App) -> Result<Option<Arc<ReloadingTls>>, Failure> {
+    let Some(files) = &app.config.listen.tls else { return Ok(None) };
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let tls = ReloadingTls::load(files, provider).map_err(Failure::configuration)?;
+    Ok(Some(Arc::new(tls)))
+}
+
+fn monitoring(app: &App) -> Result<Option<Server>, Failure> {
+    let Some(address) = &app.config.monitoring.address else { return Ok(None) };
+    let server = Server::bind_monitoring(address, &app.config.listen, app.core.entropy.clone());
+    server.map(Some).map_err(Failure::unavailable)
+}
+
+/// The signals that mean something, caught from before the server says that it is ready.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Failure> {
+        let listen =
+            |kind| signal(kind).map_err(|cause| Failure::unavailable(format!("cannot catch signals: {cause}")));
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Ends at the first signal to end.
+    async fn shutdown(mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                Some(()) = self.hang_up.recv() => tracing::info!("SIGHUP does nothing: a changed configuration needs a restart"),
+            }
+        }
+        systemd::stopping("draining");
+    }
+}
