@@ -10,19 +10,7 @@
 #[macro_export]
 macro_rules! export_plugin {
     ($plugin:ident: $($kind:ident),+ $(,)?) => {
-        impl $crate::linked::Exports for $plugin {
-            $($crate::__pintle_kind!($kind);)+
-        }
-
-        impl $crate::linked::Kinds for $plugin {
-            const KINDS: &'static [&'static str] = &[$($crate::__pintle_kind!(name $kind)),+];
-        }
-
-        /// The plugin, to be linked into a server.
-        #[must_use]
-        pub const fn linked() -> $crate::linked::LinkedPlugin {
-            $crate::linked::LinkedPlugin::new::<$plugin>()
-        }
+        $crate::__pintle_linked!($plugin: $($kind),+);
 
         /// The entry of the native library (`pintle_plugin.h`).
         #[cfg(all(feature = "export", not(target_arch = "wasm32")))]
@@ -45,6 +33,27 @@ macro_rules! export_plugin {
             $crate::wasm::lifecycle::export!(Component with_types_in $crate::wasm::lifecycle);
             $($crate::wasm::$kind::export!(Component with_types_in $crate::wasm::$kind);)+
         };
+    };
+}
+
+/// The first of the three alone; several plugins of one crate's tests may use it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __pintle_linked {
+    ($plugin:ident: $($kind:ident),+) => {
+        impl $crate::linked::Exports for $plugin {
+            $($crate::__pintle_kind!($kind);)+
+        }
+
+        impl $crate::linked::Kinds for $plugin {
+            const KINDS: &'static [&'static str] = &[$($crate::__pintle_kind!(name $kind)),+];
+        }
+
+        /// The plugin, to be linked into a server.
+        #[must_use]
+        pub const fn linked() -> $crate::linked::LinkedPlugin {
+            $crate::linked::LinkedPlugin::new::<$plugin>()
+        }
     };
 }
 

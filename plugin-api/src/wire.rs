@@ -4,10 +4,16 @@
 use crate::types::{Attr, CallContext, ScopeQuery, VerifyRequest, base64url};
 use serde::{Deserialize, Serialize};
 
-/// Bytes as a whole answer, or as a field.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Bytes as a whole answer, or as a field. They may be a password, so `Debug` shows their number alone.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Bytes(#[serde(with = "base64url")] pub Vec<u8>);
+
+impl std::fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Bytes({})", self.0.len())
+    }
+}
 
 macro_rules! requests {
     ($($(#[$doc:meta])+ $name:ident { $($(#[$attribute:meta])* $field:ident: $type:ty),* $(,)? })+) => {$(
@@ -63,4 +69,31 @@ requests! {
     AccountLookup { by: String, value: String }
     /// Host `accounts.verify`.
     AccountVerify { username: String, password: Bytes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_encoded_as_the_header_says() {
+        let text = r#"{"ctx":{"request_id":"r1","deadline_ms":3000},"request":{"username":"ann","kind":"password","secret":"aHVudGVyMg"}}"#;
+        let request: VerifyUser = serde_json::from_str(text).unwrap();
+        assert_eq!(request.request.secret, b"hunter2");
+        assert_eq!(serde_json::to_string(&request).unwrap(), text);
+        let put = KvPut { key: "k".to_owned(), value: Bytes(vec![0xff]), ttl_s: None, if_version: Some(0) };
+        assert_eq!(serde_json::to_string(&put).unwrap(), r#"{"key":"k","value":"_w","if_version":0}"#);
+    }
+
+    #[test]
+    fn bytes_with_padding_or_of_the_other_alphabet_are_refused() {
+        for text in [r#""_w==""#, r#""/w""#, r#""_x""#] {
+            assert!(serde_json::from_str::<Bytes>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_not_shown() {
+        assert_eq!(format!("{:?}", Bytes(b"hunter2".to_vec())), "Bytes(7)");
+    }
 }

@@ -1,6 +1,6 @@
 //! What the server counts, in the OpenMetrics text format that Prometheus reads.
 
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, text};
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -29,14 +29,13 @@ struct Inner {
     logins: Family<LoginLabel, Counter>,
     hashing_waiting: Gauge,
     commit_batch: Histogram,
-    sync_seconds: Histogram,
     commits: Counter,
     store_bytes: Gauge,
     audit_dropped: Counter,
 }
 
 /// How a login ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LoginOutcome {
     /// The password was right and the account may log in.
     Accepted,
@@ -51,7 +50,7 @@ pub enum LoginOutcome {
 }
 
 /// How a plugin call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PluginOutcome {
     /// It answered, whatever it said.
     Answered,
@@ -63,6 +62,46 @@ pub enum PluginOutcome {
     Trapped,
     /// It was not called: too many calls at once.
     Overloaded,
+}
+
+impl LoginOutcome {
+    /// The label's value, also fit for the audit log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::LockedOut => "locked_out",
+            Self::Overloaded => "overloaded",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+impl PluginOutcome {
+    /// The label's value, also fit for the audit log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Trapped => "trapped",
+            Self::Overloaded => "overloaded",
+        }
+    }
+}
+
+impl EncodeLabelValue for LoginOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        EncodeLabelValue::encode(&self.name(), encoder)
+    }
+}
+
+impl EncodeLabelValue for PluginOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        EncodeLabelValue::encode(&self.name(), encoder)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -101,7 +140,6 @@ impl Metrics {
             logins: Family::default(),
             hashing_waiting: Gauge::default(),
             commit_batch: Histogram::new(BATCH_BUCKETS),
-            sync_seconds: latency(),
             commits: Counter::default(),
             store_bytes: Gauge::default(),
             audit_dropped: Counter::default(),
@@ -132,11 +170,12 @@ impl Metrics {
         self.0.hashing_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
-    /// `commits` commits became durable with one sync that took `took`.
-    pub fn synced(&self, commits: usize, took: Duration) {
-        self.0.commits.inc_by(commits as u64);
-        self.0.commit_batch.observe(commits as f64);
-        self.0.sync_seconds.observe(took.as_secs_f64());
+    /// `commits` commits became durable with `syncs` syncs; each counts as one of their mean size.
+    pub fn committed(&self, commits: u64, syncs: u64) {
+        self.0.commits.inc_by(commits);
+        for _ in 0..syncs {
+            self.0.commit_batch.observe(commits as f64 / syncs as f64);
+        }
     }
 
     /// The store takes so much room on the disk.
@@ -194,7 +233,6 @@ impl Inner {
         registry.register("hashing_waiting", "Password hashes that wait for a thread", self.hashing_waiting.clone());
         registry.register("commits", "Durable commits", self.commits.clone());
         registry.register("commit_batch", "Commits that shared one sync", self.commit_batch.clone());
-        registry.register_with_unit("sync_duration", "Syncs to disk", Unit::Seconds, self.sync_seconds.clone());
         registry.register_with_unit("store", "Room on the disk", Unit::Bytes, self.store_bytes.clone());
         registry.register("audit_dropped", "Audit records missing in the audit file", self.audit_dropped.clone());
     }
@@ -215,8 +253,8 @@ mod tests {
         handle.login(LoginOutcome::Accepted);
         handle.login(LoginOutcome::LockedOut);
         handle.set_hashing_waiting(7);
-        handle.synced(3, Duration::from_millis(1));
-        handle.synced(1, Duration::from_millis(1));
+        handle.committed(3, 1);
+        handle.committed(1, 1);
         handle.set_store_bytes(4096);
         handle.audit_dropped();
         let text = metrics.encode();
@@ -225,14 +263,13 @@ mod tests {
             r#"pintle_requests_total{endpoint="token",status="400"} 1"#,
             r#"pintle_request_duration_seconds_bucket{le="0.0005",endpoint="token"} 1"#,
             r#"pintle_request_duration_seconds_count{endpoint="token"} 3"#,
-            r#"pintle_plugin_call_duration_seconds_count{plugin="lo\"cal",kind="user-verifier",outcome="TimedOut"} 1"#,
-            r#"pintle_logins_total{outcome="Accepted"} 1"#,
-            r#"pintle_logins_total{outcome="LockedOut"} 1"#,
+            r#"pintle_plugin_call_duration_seconds_count{plugin="lo\"cal",kind="user-verifier",outcome="timed_out"} 1"#,
+            r#"pintle_logins_total{outcome="accepted"} 1"#,
+            r#"pintle_logins_total{outcome="locked_out"} 1"#,
             "pintle_hashing_waiting 7",
             "pintle_commits_total 4",
             r#"pintle_commit_batch_bucket{le="1.0"} 1"#,
             "pintle_commit_batch_count 2",
-            "pintle_sync_duration_seconds_count 2",
             "pintle_store_bytes 4096",
             "pintle_audit_dropped_total 1",
         ];

@@ -26,3 +26,41 @@ fn tell(states: &[NotifyState<'_>]) {
         tracing::warn!(%cause, "cannot tell the service manager");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixDatagram;
+    use std::process::Command;
+
+    fn received(socket: &UnixDatagram) -> String {
+        let mut bytes = [0; 256];
+        let length = socket.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    }
+
+    /// The socket is named by the environment, which only a process of its own can have.
+    #[test]
+    fn the_service_manager_hears_of_each_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let status = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "systemd::tests::tells_each_state", "--ignored"])
+            .env("NOTIFY_SOCKET", &path)
+            .output()
+            .unwrap();
+        assert!(status.status.success());
+        assert_eq!(received(&socket), "READY=1\n");
+        let reloading = received(&socket);
+        assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
+        assert_eq!(received(&socket), "STOPPING=1\nSTATUS=draining\n");
+    }
+
+    #[test]
+    #[ignore = "run by the test above, in a process of its own"]
+    fn tells_each_state() {
+        super::ready();
+        super::reloading();
+        super::stopping("draining");
+    }
+}

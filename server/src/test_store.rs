@@ -14,6 +14,7 @@ pub(crate) struct TestStore {
     rows: Mutex<BTreeMap<Key, Row>>,
     clock: Arc<dyn Clock>,
     version: AtomicU64,
+    calls: AtomicU64,
     broken: AtomicBool,
     before_commit: Mutex<Option<Hook>>,
 }
@@ -24,6 +25,7 @@ impl TestStore {
             rows: Mutex::default(),
             clock,
             version: AtomicU64::new(0),
+            calls: AtomicU64::new(1),
             broken: AtomicBool::new(false),
             before_commit: Mutex::default(),
         })
@@ -59,6 +61,13 @@ impl TestStore {
         Version(self.version.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
+    /// Lets others go first, now more of them and now fewer, so that tests meet every order.
+    async fn dawdle(&self) {
+        for _ in 0..self.calls.fetch_add(1, Ordering::SeqCst) % 5 {
+            tokio::task::yield_now().await;
+        }
+    }
+
     fn check(&self) -> Result<(), StoreError> {
         if self.broken.load(Ordering::SeqCst) { Err(StoreError::new("broken for the test")) } else { Ok(()) }
     }
@@ -85,9 +94,10 @@ fn apply(rows: &mut BTreeMap<Key, Row>, batch: Batch, version: Version) {
 impl Store for TestStore {
     async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
         self.check()?;
-        tokio::task::yield_now().await;
-        let rows = self.rows.lock().unwrap();
-        Ok(rows.get(key).filter(|row| self.live(row)).map(|row| row.0.clone()))
+        self.dawdle().await;
+        let found = self.rows.lock().unwrap().get(key).filter(|row| self.live(row)).map(|row| row.0.clone());
+        self.dawdle().await;
+        Ok(found)
     }
 
     async fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Versioned)>, StoreError> {
@@ -101,7 +111,7 @@ impl Store for TestStore {
 
     async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
         self.check()?;
-        tokio::task::yield_now().await;
+        self.dawdle().await;
         let hook = self.before_commit.lock().unwrap().take();
         let mut rows = self.rows.lock().unwrap();
         if let Some(hook) = hook {

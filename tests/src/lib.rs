@@ -1,1 +1,7 @@
+//! A server to test against: the real one over real HTTP, with a clock that the test moves.
 
+mod call;
+mod server;
+
+pub use call::{Answer, Caller};
+pub use server::{Options, TestServer};

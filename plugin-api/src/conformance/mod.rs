@@ -240,3 +240,6 @@ fn awkward_texts() -> Vec<String> {
 fn shown(text: &str) -> String {
     format!("{:?}", text.chars().take(40).collect::<String>())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 use super::*;
+use crate::ScopePolicy;
 use crate::types::{Manifest, ScopeDecision, ScopeQuery};
-use crate::{ScopePolicy, export_plugin};
 
 /// Does what the grant type says.
 struct Actor;
@@ -30,7 +30,7 @@ impl ScopePolicy for Actor {
     }
 }
 
-export_plugin!(Actor: scope_policy);
+crate::__pintle_linked!(Actor: scope_policy);
 
 /// A host whose clock stands at the call's id, and which has nothing else.
 unsafe extern "C" fn clock_only(_: *mut c_void, call_id: u64, number: u32, _: Slice, response: *mut Buf) -> i32 {

@@ -218,10 +218,17 @@ async fn a_rehash_does_not_undo_a_password_change() {
 async fn a_login_does_not_outlive_what_happens_during_its_hash() {
     let world = world();
     let id = world.table.create(named("alice")).await.unwrap().id;
-    let mut login = Box::pin(world.table.verify("alice", bytes("correct horse")));
+    let one_thread = Passwords { memory_kib: 65536, iterations: 4, threads: 1, ..options() };
+    let (hasher, slow) = table(&world.store, &world.clock, &one_thread);
     let mut context = Context::from_waker(Waker::noop());
-    // Two reads and the hash; the login sees nothing more until it is polled again.
-    for _ in 0..3 {
+    let mut first = Box::pin(hasher.verify_dummy(bytes("first in the line")));
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    while hasher.queued() > 0 {
+        tokio::task::yield_now().await;
+    }
+    // The login has read the account once its hash waits behind the first one.
+    let mut login = Box::pin(slow.verify("alice", bytes("correct horse")));
+    while hasher.queued() == 0 {
         assert!(login.as_mut().poll(&mut context).is_pending());
     }
     world.table.set_disabled(&id, true, Batch::new()).await.unwrap();

@@ -1,9 +1,9 @@
 //! Wiring a server from its configuration.
 
 use super::paths::{RoutePaths, url_of};
-use super::plugins::{PluginTable, RegistryError};
-use super::{App, clients};
+use super::{App, clients, plugins};
 use crate::accounts::AccountTable;
+use crate::audit::AuditLog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::model::{Algorithm, Config};
 use crate::config::secret::SecretError;
@@ -19,13 +19,13 @@ use crate::oauth::scope::Scope;
 use crate::password::PasswordHasher;
 use crate::plugin::UserVerifier;
 use crate::plugin::chain::{Backend, UserChain};
+use crate::plugin::registry::{LoadError, LookupError};
 use crate::plugin::services::CoreServices;
 use crate::store::Store;
 use crate::store::sled::{OpenError, SledOptions, SledStore};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -47,12 +47,27 @@ pub enum StartError {
     /// The hashing threads do not start.
     #[error("[passwords]: {0}")]
     Hashing(#[from] crate::password::StartError),
+    /// The audit file cannot be written.
+    #[error("log.audit {path}: {cause}")]
+    Audit {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: std::io::Error,
+    },
     /// A client's secret cannot be fetched.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// A plugin that is required does not load.
+    /// Plugins that the operator has to put right.
+    #[error("{}", lines(.0))]
+    Plugins(Vec<LoadError>),
+    /// A plugin cannot be used as what the configuration uses it as.
     #[error(transparent)]
-    Plugins(#[from] RegistryError),
+    PluginUse(#[from] LookupError),
+}
+
+fn lines(errors: &[LoadError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Makes an [`App`]; the embedding API.
@@ -152,8 +167,8 @@ impl Builder {
             accounts: accounts.clone(),
             keys: keys.clone(),
         };
-        let plugins = PluginTable::load(&config, Arc::new(services)).await?;
-        verifiers.extend(plugins.chain(&config.chain));
+        let registry = plugins::load(&config, Arc::new(services)).await?;
+        verifiers.extend(plugins::chain(&config, &registry)?);
         let mac = keys.clone();
         let lockout = Lockout::new(
             store.clone(),
@@ -166,6 +181,8 @@ impl Builder {
             configured.push(clients::client(entry, index, &keys, &environment)?);
         }
         let metadata = metadata(&config, &configured);
+        let metrics = Metrics::new();
+        let audit = open_audit(&config, clock.clone(), metrics.clone())?;
         let core = Core {
             store,
             clock: clock.clone(),
@@ -174,12 +191,14 @@ impl Builder {
             hasher,
             lockout,
             users: UserChain::new(verifiers, clock),
-            own_backends: plugins.own_backends(),
+            own_backends: plugins::own_backends(&config),
             accounts,
             clients: ClientDirectory::new(configured),
-            policies: plugins.policies(&config.scope_policies),
-            formats: plugins.formats(&config.tokens.access.format),
-            metrics: Metrics::new(),
+            policies: plugins::policies(&config, &registry)?,
+            formats: plugins::formats(&config, &registry)?,
+            audit,
+            plugin_hashes: plugins::hashes(&registry),
+            metrics,
             settings: settings(&config),
         };
         Ok(App {
@@ -190,6 +209,7 @@ impl Builder {
             bearer_errors: config.compatibility.bearer_errors,
             metadata,
             config,
+            registry,
             master_key,
         })
     }
@@ -201,6 +221,13 @@ fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, 
     DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).map_err(unmade)?;
     let options = SledOptions { path: config.data_dir.join("store"), cache_mib: config.store.cache_mib };
     Ok(Arc::new(SledStore::open(options, clock)?))
+}
+
+fn open_audit(config: &Config, clock: Arc<dyn Clock>, metrics: Metrics) -> Result<AuditLog, StartError> {
+    AuditLog::open(config.log.audit.as_deref(), clock, metrics).map_err(|cause| StartError::Audit {
+        path: config.log.audit.as_deref().unwrap_or_else(|| std::path::Path::new("")).display().to_string(),
+        cause,
+    })
 }
 
 fn key_options(config: &Config) -> KeyOptions {
@@ -255,6 +282,3 @@ fn metadata(config: &Config, configured: &[crate::oauth::client::Client]) -> Vec
     };
     serde_json::to_vec(&Metadata::new(facts)).unwrap_or_default()
 }
-
-/// How often the keys are looked after.
-pub const KEY_TICK: Duration = Duration::from_secs(60);

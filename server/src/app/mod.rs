@@ -4,16 +4,20 @@ mod builder;
 mod clients;
 mod paths;
 mod plugins;
+mod upkeep;
 
-pub use builder::{Builder, KEY_TICK, StartError};
+pub use builder::{Builder, StartError};
 pub use paths::RoutePaths;
 
 use crate::config::model::{BearerErrors, Config};
 use crate::flow::Core;
 use crate::http::listener::{Drain, Server};
+use crate::http::monitor::{self, Audience};
 use crate::keys::MasterKeyOrigin;
+use crate::plugin::registry::Registry;
 use std::future::Future;
 use std::sync::Arc;
+use warp::Filter;
 
 /// A wired server, not yet listening.
 pub struct App {
@@ -31,6 +35,8 @@ pub struct App {
     pub metadata: Vec<u8>,
     /// The configuration it was wired from.
     pub config: Config,
+    /// The loaded plugins.
+    pub registry: Registry,
     /// Where the master key came from.
     pub master_key: MasterKeyOrigin,
 }
@@ -43,8 +49,19 @@ impl App {
         crate::http::routes::routes(self)
     }
 
-    /// Serves all endpoints on `server`'s sockets, until `shutdown` ends and the requests that run are answered.
+    /// Serves all endpoints on `server`'s sockets, until `shutdown` ends and the requests that run are answered. Without
+    /// a listener of its own, monitoring is served here too, figures for peers on this machine only.
     pub async fn serve(self: Arc<Self>, server: Server, shutdown: impl Future<Output = ()> + Send) -> Drain {
-        server.serve(warp::service(self.routes()), shutdown).await
+        if self.config.monitoring.address.is_some() {
+            return server.serve(warp::service(self.routes()), shutdown).await;
+        }
+        let monitoring = monitor::routes(self.core.metrics.clone(), self.clone(), Audience::Loopback);
+        server.serve(warp::service(monitoring.or(self.routes())), shutdown).await
+    }
+
+    /// Serves health and figures on a listener of their own, for ever.
+    pub async fn serve_monitoring(self: Arc<Self>, server: Server) {
+        let monitoring = monitor::routes(self.core.metrics.clone(), self.clone(), Audience::Everyone);
+        let _drained = server.serve(warp::service(monitoring), std::future::pending()).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The paths of the endpoints: the configured ones, each behind the root.
+//! The paths of the endpoints, as the configuration has them (behind its root already), and the well-known ones.
 
 use crate::config::model::Paths;
 use crate::oauth::metadata::well_known_paths;
@@ -24,14 +24,13 @@ impl RoutePaths {
     /// The paths of a server with this issuer.
     #[must_use]
     pub fn new(paths: &Paths, issuer: &str) -> Self {
-        let rooted = |values: &[String]| values.iter().map(|value| format!("{}{value}", paths.root)).collect();
         let issuer_path = url::Url::parse(issuer).map(|url| url.path().trim_end_matches('/').to_owned());
         Self {
-            token: rooted(&paths.token),
-            authorize: rooted(&paths.authorize),
-            introspect: rooted(&paths.introspect),
-            revoke: rooted(&paths.revoke),
-            jwks: rooted(&paths.jwks),
+            token: paths.token.clone(),
+            authorize: paths.authorize.clone(),
+            introspect: paths.introspect.clone(),
+            revoke: paths.revoke.clone(),
+            jwks: paths.jwks.clone(),
             metadata: well_known_paths(&issuer_path.unwrap_or_default()),
         }
     }

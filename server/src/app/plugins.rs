@@ -1,76 +1,95 @@
 //! The configured plugins in their places: the chain, the policies, the formats.
 
-use crate::config::model::{ChainEntry, Config, PluginSource};
+use super::StartError;
+use crate::config::model::{Config, PluginEntry, PluginLimits, PluginSource};
 use crate::flow::{NamedFormat, NamedPolicy};
 use crate::plugin::HostServices;
-use crate::plugin::builtin::Linked;
 use crate::plugin::chain::Backend;
-use crate::plugin::host::{Interface, PluginHost};
-use crate::plugin::hosted::Hosted;
-use crate::plugin::limits::Limits;
-use std::collections::BTreeMap;
+use crate::plugin::registry::{Environment, Registry, builtins};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct RegistryError(String);
+/// The formats that every server knows: a token of either stays valid when the configured format changes.
+const FORMATS: [&str; 2] = ["jwt", "opaque"];
 
-pub struct PluginTable(BTreeMap<String, (Arc<Hosted>, bool)>);
+/// Loads the plugins of the configuration, and the two formats that need no entry.
+///
+/// # Errors
+/// What is for the operator to put right.
+pub async fn load(config: &Config, services: Arc<dyn HostServices>) -> Result<Registry, StartError> {
+    let mut entries: BTreeMap<String, PluginEntry> = config.plugins.clone();
+    for name in FORMATS {
+        entries.entry(name.to_owned()).or_insert_with(|| builtin(name));
+    }
+    let cache_dir = config.data_dir.join("plugins");
+    let environment = Environment { services, builtins: builtins(), cache_dir };
+    Registry::load(&entries, &config.trust, &environment).await.map_err(StartError::Plugins)
+}
 
-impl PluginTable {
-    pub async fn load(config: &Config, services: Arc<dyn HostServices>) -> Result<Self, RegistryError> {
-        let mut table = BTreeMap::new();
-        let mut add = |name: &str, builtin: &str, config_json: &str| {
-            let linked = match builtin {
-                "accounts" => pintle_plugin_accounts::linked(),
-                "scope-rules" => pintle_plugin_scope_rules::linked(),
-                "jwt" => pintle_plugin_jwt::linked(),
-                "opaque" => pintle_plugin_opaque::linked(),
-                other => return Err(RegistryError(other.to_owned())),
-            };
-            let packaging = Linked::new(&linked, config_json).map_err(|e| RegistryError(e.join("; ")))?;
-            let wants = (linked.manifest)().wants;
-            let allowed = wants.iter().filter_map(|w| Interface::from_name(w));
-            let host = PluginHost::new(name, services.clone(), allowed, config_json);
-            let hosted = Hosted::new(Box::new(packaging), Arc::new(host), Limits::new(Default::default()));
-            table.insert(name.to_owned(), (Arc::new(hosted), builtin == "accounts"));
-            Ok(())
-        };
-        add("jwt", "jwt", "{}")?;
-        add("opaque", "opaque", "{}")?;
-        for (name, entry) in &config.plugins {
-            if let PluginSource::Builtin(builtin) = &entry.source {
-                add(name, builtin, &entry.config_json)?;
-            }
-        }
-        Ok(Self(table))
+fn builtin(name: &str) -> PluginEntry {
+    PluginEntry {
+        source: PluginSource::Builtin(name.to_owned()),
+        sha256: None,
+        config_json: "{}".to_owned(),
+        allow: None,
+        limits: PluginLimits::default(),
+        required: true,
+        reuse: 1,
     }
-    pub fn chain(&self, chain: &[ChainEntry]) -> Vec<Backend> {
-        chain
-            .iter()
-            .filter_map(|e| {
-                Some(Backend {
-                    name: e.plugin.clone(),
-                    verifier: self.0.get(&e.plugin)?.0.clone(),
-                    next_on_error: e.next_on_error,
-                })
-            })
-            .collect()
-    }
-    pub fn own_backends(&self) -> Vec<String> {
-        self.0.iter().filter(|(_, p)| p.1).map(|(n, _)| n.clone()).collect()
-    }
-    pub fn policies(&self, names: &[String]) -> Vec<NamedPolicy> {
-        names.iter().filter_map(|n| Some(NamedPolicy { name: n.clone(), policy: self.0.get(n)?.0.clone() })).collect()
-    }
-    pub fn formats(&self, first: &str) -> Vec<NamedFormat> {
-        let mut names = vec![first];
-        names.extend(["jwt", "opaque"].into_iter().filter(|n| *n != first));
-        names
-            .into_iter()
-            .filter_map(|n| {
-                Some(NamedFormat { name: n.to_owned(), self_contained: n == "jwt", format: self.0.get(n)?.0.clone() })
-            })
-            .collect()
-    }
+}
+
+/// The configured chain.
+///
+/// # Errors
+/// When an entry of it is no user verifier.
+pub fn chain(config: &Config, registry: &Registry) -> Result<Vec<Backend>, StartError> {
+    let backend = |entry: &crate::config::model::ChainEntry| {
+        let verifier = registry.user_verifier(&entry.plugin)?;
+        Ok(Backend { name: entry.plugin.clone(), verifier, next_on_error: entry.next_on_error })
+    };
+    config.chain.iter().map(backend).collect()
+}
+
+/// Backends whose accounts are the core's own: they may use its account table.
+#[must_use]
+pub fn own_backends(config: &Config) -> Vec<String> {
+    let own = |entry: &PluginEntry| {
+        entry.source == PluginSource::Builtin("accounts".to_owned())
+            || entry.allow.as_ref().is_some_and(|allowed| allowed.iter().any(|interface| interface == "accounts"))
+    };
+    config.plugins.iter().filter(|(_, entry)| own(entry)).map(|(name, _)| name.clone()).collect()
+}
+
+/// The configured policies.
+///
+/// # Errors
+/// When one of them is no scope policy.
+pub fn policies(config: &Config, registry: &Registry) -> Result<Vec<NamedPolicy>, StartError> {
+    let policy = |name: &String| Ok(NamedPolicy { name: name.clone(), policy: registry.scope_policy(name)? });
+    config.scope_policies.iter().map(policy).collect()
+}
+
+/// The configured format first, then the others that tokens may be of.
+///
+/// # Errors
+/// When the configured one is no token format.
+pub fn formats(config: &Config, registry: &Registry) -> Result<Vec<NamedFormat>, StartError> {
+    let first = config.tokens.access.format.as_str();
+    let known = |name: &&str| registry.plugin(name).is_some_and(|plugin| plugin.as_token_format().is_some());
+    let others = FORMATS.into_iter().filter(|name| *name != first).filter(known);
+    let format = |name: &str| {
+        let self_contained = registry.plugin(name).is_some_and(|plugin| plugin.self_contained);
+        Ok(NamedFormat { name: name.to_owned(), self_contained, format: registry.token_format(name)? })
+    };
+    std::iter::once(first).chain(others).map(format).collect()
+}
+
+/// Which code each plugin is.
+#[must_use]
+pub fn hashes(registry: &Registry) -> HashMap<String, [u8; 32]> {
+    let hash = |text: &str| -> Option<[u8; 32]> {
+        let digits = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok());
+        digits.collect::<Option<Vec<u8>>>()?.try_into().ok()
+    };
+    registry.plugins().filter_map(|plugin| Some((plugin.name.clone(), hash(plugin.sha256.as_deref()?)?))).collect()
 }

@@ -82,9 +82,11 @@ impl From<AdminError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let exit = match &error {
-            StartError::DataDir { .. } | StartError::Store(_) => Exit::Unavailable,
+            StartError::DataDir { .. } | StartError::Store(_) | StartError::Audit { .. } => Exit::Unavailable,
             StartError::Keys(cause) => of_keys(cause),
-            StartError::Hashing(_) | StartError::Secret(_) | StartError::Plugins(_) => Exit::Configuration,
+            StartError::Hashing(_) | StartError::Secret(_) | StartError::Plugins(_) | StartError::PluginUse(_) => {
+                Exit::Configuration
+            }
         };
         Self::new(exit, error)
     }

@@ -27,12 +27,13 @@ pub async fn serve(open: &Opening) -> Result<(), Failure> {
     let tls = tls(&app)?;
     let server = Server::bind(&app.config.listen, tls.clone(), app.core.entropy.clone());
     let server = server.map_err(Failure::unavailable)?;
+    let monitoring = monitoring(&app)?;
     let socket = AdminSocket::bind(&app.config.data_dir).map_err(Failure::unavailable)?;
     if let Some(demo) = demo {
         demo.install(&app.core).await?;
         demo.print(&app, server.addresses());
     }
-    let background = Background::start(&app, tls, socket);
+    let background = Background::start(&app, tls, monitoring, socket);
     systemd::ready();
     let drained = app.clone().serve(server, signals.shutdown()).await;
     background.stop().await;
@@ -48,6 +49,12 @@ fn tls(app: &App) -> Result<Option<Arc<ReloadingTls>>, Failure> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = ReloadingTls::load(files, provider).map_err(Failure::configuration)?;
     Ok(Some(Arc::new(tls)))
+}
+
+fn monitoring(app: &App) -> Result<Option<Server>, Failure> {
+    let Some(address) = &app.config.monitoring.address else { return Ok(None) };
+    let server = Server::bind_monitoring(address, &app.config.listen, app.core.entropy.clone());
+    server.map(Some).map_err(Failure::unavailable)
 }
 
 /// The signals that mean something, caught from before the server says that it is ready.

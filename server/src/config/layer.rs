@@ -5,8 +5,9 @@ use super::path::{KeyPath, Segment};
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
+use std::cell::OnceCell;
 use std::path::Path;
-use toml_edit::{ImDocument, Item};
+use toml_edit::{ImDocument, Item, TableLike};
 
 const PREFIX: &str = "PINTLE_";
 
@@ -22,8 +23,8 @@ pub(super) struct Layer {
 }
 
 enum Written {
-    /// The parsed text with its spans; `None` cannot be reached for a text that figment took.
-    Text { text: String, document: Option<ImDocument<String>> },
+    /// A text; parsed with its spans once something has to be located.
+    Text { text: String, document: OnceCell<Option<Box<ImDocument<String>>>> },
     /// Each variable's path, name and text.
     Variables(Vec<(KeyPath, String, String)>),
 }
@@ -33,7 +34,7 @@ impl Layer {
     ///
     /// # Errors
     /// The file cannot be read, or is no TOML.
-    pub fn file(path: &Path) -> Result<Self, ConfigError> {
+    pub fn file(path: &Path) -> Result<Self, Box<ConfigError>> {
         let name = path.display().to_string();
         let bytes = std::fs::read(path)
             .map_err(|error| whole_file(&name, None, format!("no readable file: {error}"), "a TOML file"))?;
@@ -49,15 +50,14 @@ impl Layer {
     ///
     /// # Errors
     /// It is no TOML; the first mistake is reported.
-    pub fn text(name: String, text: String) -> Result<Self, ConfigError> {
+    pub fn text(name: String, text: String) -> Result<Self, Box<ConfigError>> {
         let mut keys: Dict = Toml::from_str(&text).map_err(|error| {
             let line = error.span().map(|span| line_at(&text, span.start));
             let reason = error.message().trim_end().replace('\n', ", ");
             whole_file(&name, line, format!("broken TOML ({reason})"), "valid TOML")
         })?;
         keys.values_mut().for_each(show_date);
-        let document = ImDocument::parse(text.clone()).ok();
-        Ok(Self { name, keys, written: Written::Text { text, document } })
+        Ok(Self { name, keys, written: Written::Text { text, document: OnceCell::new() } })
     }
 
     /// `PINTLE_LISTEN__ADDRESS` sets `listen.address`: upper case, two underscores between keys. `except` are variables
@@ -83,7 +83,8 @@ impl Layer {
                 .find(|(variable, ..)| variable.0.starts_with(&path.0))
                 .map(|(_, name, _)| Place::Environment(name.clone())),
             Written::Text { text, document } => {
-                let span = span_of(document.as_ref()?.as_item(), &path.0)?;
+                let document = document.get_or_init(|| ImDocument::parse(text.clone()).ok().map(Box::new));
+                let span = within_table(document.as_ref()?.as_table(), &path.0)?;
                 Some(Place::File { name: self.name.clone(), line: span.map(|start| line_at(text, start)) })
             }
         }
@@ -117,41 +118,39 @@ pub(super) fn merge(layers: &[Layer]) -> Dict {
     figment.data().unwrap_or_default().remove(&Profile::Default).unwrap_or_default()
 }
 
-fn whole_file(name: &str, line: Option<usize>, found: String, expected: &str) -> ConfigError {
-    ConfigError {
-        place: Place::File { name: name.to_owned(), line },
-        key: String::new(),
-        found,
-        expected: expected.to_owned(),
-        help: None,
-    }
+fn whole_file(name: &str, line: Option<usize>, found: String, expected: &str) -> Box<ConfigError> {
+    let place = Place::File { name: name.to_owned(), line };
+    Box::new(ConfigError { place, key: String::new(), found, expected: expected.to_owned(), help: None })
 }
 
 fn line_at(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
 }
 
-/// `None`: not written here. `Some(None)`: written, but without a position of its own.
-fn span_of(item: &Item, path: &[Segment]) -> Option<Option<usize>> {
-    match path {
-        [] => Some(item.span().map(|span| span.start)),
-        [Segment::Key(name), rest @ ..] => {
-            let (key, value) = item.as_table_like()?.get_key_value(name)?;
-            match rest {
-                [] => Some(key.span().or_else(|| value.span()).map(|span| span.start)),
-                _ => span_of(value, rest),
-            }
+/// Where `path` starts. `None`: it is not written here. `Some(None)`: it is, but without a position of its own.
+fn within_table(table: &dyn TableLike, path: &[Segment]) -> Option<Option<usize>> {
+    let [Segment::Key(name), rest @ ..] = path else { return None };
+    let (key, item) = table.get_key_value(name)?;
+    match (rest, item) {
+        ([], _) => Some(key.span().or_else(|| item.span()).map(|span| span.start)),
+        (_, Item::Table(table)) => within_table(table, rest),
+        (_, Item::Value(value)) => within_value(value, rest),
+        ([Segment::Index(index), rest @ ..], Item::ArrayOfTables(tables)) => match (tables.get(*index)?, rest) {
+            (table, []) => Some(table.span().map(|span| span.start)),
+            (table, _) => within_table(table, rest),
+        },
+        _ => None,
+    }
+}
+
+fn within_value(value: &toml_edit::Value, path: &[Segment]) -> Option<Option<usize>> {
+    match (path, value) {
+        ([], _) => Some(value.span().map(|span| span.start)),
+        (_, toml_edit::Value::InlineTable(table)) => within_table(table, path),
+        ([Segment::Index(index), rest @ ..], toml_edit::Value::Array(values)) => {
+            within_value(values.get(*index)?, rest)
         }
-        [Segment::Index(index), rest @ ..] => {
-            if let Some(table) = item.as_array_of_tables().and_then(|tables| tables.get(*index)) {
-                return match rest {
-                    [] => Some(table.span().map(|span| span.start)),
-                    _ => span_of(&Item::Table(table.clone()), rest),
-                };
-            }
-            let value = item.as_array()?.get(*index)?;
-            span_of(&Item::Value(value.clone()), rest)
-        }
+        _ => None,
     }
 }
 

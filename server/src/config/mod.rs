@@ -96,7 +96,7 @@ fn layers(options: &LoadOptions) -> Result<Vec<Layer>, ConfigErrors> {
     });
     read.extend(options.overlays.iter().map(|file| Layer::file(file)));
     let (layers, errors): (Vec<_>, Vec<_>) = read.into_iter().partition(Result::is_ok);
-    let errors: Vec<ConfigError> = errors.into_iter().filter_map(Result::err).collect();
+    let errors: Vec<ConfigError> = errors.into_iter().filter_map(Result::err).map(|error| *error).collect();
     if !errors.is_empty() {
         return Err(ConfigErrors(errors));
     }

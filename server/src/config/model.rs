@@ -70,6 +70,15 @@ pub enum Address {
     Unix(PathBuf),
 }
 
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 /// `[listen]`.
 #[derive(Clone, Debug)]
 pub struct Listen {
@@ -265,7 +274,7 @@ pub struct Passwords {
     pub threads: usize,
     /// `queue` (256): waiting hashes; more are answered 503.
     pub queue: usize,
-    /// `min_length` (8): of a new password, in characters.
+    /// `min_length` (7): of a new password, in characters.
     pub min_length: usize,
     /// `failure_time` (500 ms): a failed login never answers sooner.
     pub failure_time: Duration,
@@ -360,7 +369,7 @@ pub struct ClientEntry {
 }
 
 /// `[plugins.<name>]`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PluginEntry {
     /// `source`: `builtin:<name>` or a file, relative to the configuration file.
     pub source: PluginSource,
@@ -377,6 +386,21 @@ pub struct PluginEntry {
     pub required: bool,
     /// `reuse` (1): calls of one Wasm instance, at most 128.
     pub reuse: u32,
+}
+
+impl std::fmt::Debug for PluginEntry {
+    /// Without `config_json`, which may hold a plugin's passwords.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { source, sha256, config_json: _, allow, limits, required, reuse } = self;
+        f.debug_struct("PluginEntry")
+            .field("source", source)
+            .field("sha256", sha256)
+            .field("allow", allow)
+            .field("limits", limits)
+            .field("required", required)
+            .field("reuse", reuse)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where a plugin's code is.

@@ -90,29 +90,21 @@ impl<'a> Node<'a> {
         };
         let within = number.filter(|number| range.contains(number)).and_then(|number| T::try_from(number).ok());
         within.or_else(|| {
-            let expected = format!("a whole number from {} to {}", range.start(), range.end());
+            let between = if range.end() - range.start() == 1 { "or" } else { "to" };
+            let expected = format!("a whole number, {} {between} {}", range.start(), range.end());
             self.refuse(shown(self.value), expected, None)
         })
     }
 
     /// A duration within `range`, as humantime writes it.
     pub fn duration(&self, range: RangeInclusive<Duration>) -> Option<Duration> {
-        let (least, most) = (humantime::format_duration(*range.start()), humantime::format_duration(*range.end()));
+        let (least, most) = (brief(*range.start()), brief(*range.end()));
         let expected = format!("a duration from {least} to {most}, such as \"5s\", \"15m\", \"1h\" or \"30d\"");
         let text = self.text_as(&expected)?;
         match humantime::parse_duration(&text) {
             Ok(duration) if range.contains(&duration) => Some(duration),
             Ok(_) => self.refuse(quoted(&text), expected, None),
-            Err(humantime::DurationError::UnknownUnit { unit, .. }) if !unit.is_empty() => {
-                let near = suggestion(&unit, UNITS);
-                let units = format!("{unit:?} is no unit of time");
-                self.refuse(
-                    quoted(&text),
-                    expected,
-                    Some(near.map_or(units.clone(), |near| format!("{units}: {near}"))),
-                )
-            }
-            Err(error) => self.refuse(quoted(&text), expected, Some(error.to_string())),
+            Err(error) => self.refuse(quoted(&text), expected, Some(duration_help(error))),
         }
     }
 
@@ -237,6 +229,30 @@ impl<'a> Table<'a> {
     }
 }
 
+/// A duration in its largest whole unit.
+pub(super) fn brief(duration: Duration) -> String {
+    let ms = duration.as_millis();
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
+    match units.into_iter().find(|(_, length)| ms >= *length && ms.is_multiple_of(*length)) {
+        Some((unit, length)) => format!("{}{unit}", ms / length),
+        None if ms == 0 => "0s".to_owned(),
+        None => format!("{ms}ms"),
+    }
+}
+
+fn duration_help(error: humantime::DurationError) -> String {
+    match error {
+        humantime::DurationError::UnknownUnit { unit, .. } if !unit.is_empty() => match suggestion(&unit, UNITS) {
+            Some(near) => format!("{unit:?} is no unit of time: {near}"),
+            None => format!("{unit:?} is no unit of time"),
+        },
+        humantime::DurationError::InvalidCharacter(_) | humantime::DurationError::NumberExpected(_) => {
+            "write numbers with units, such as \"1h 30m\"".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
 const UNITS: [&str; 14] =
     ["ms", "s", "sec", "second", "seconds", "m", "min", "minutes", "h", "hour", "hours", "d", "days", "weeks"];
 
@@ -269,7 +285,7 @@ fn shown(value: &Value) -> String {
         Value::Bool(_, value) => format!("the boolean {value}"),
         Value::Num(_, number) => match number.to_actual_integer() {
             Some(integer) => format!("the integer {integer}"),
-            None => format!("the number {}", number.to_f64().unwrap_or(f64::NAN)),
+            None => format!("the number {:?}", number.to_f64().unwrap_or(f64::NAN)),
         },
         other => kind(other).to_owned(),
     }

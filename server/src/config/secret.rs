@@ -67,7 +67,7 @@ fn hash(node: &Node<'_>) -> Option<String> {
     let parsed = argon2::PasswordHash::new(&text);
     let complete = parsed
         .is_ok_and(|hash| hash.algorithm.as_str().starts_with("argon2") && hash.salt.is_some() && hash.hash.is_some());
-    if complete { Some(text) } else { node.refuse("a string that is none", HASH, None) }
+    if complete { Some(text) } else { node.refuse("another string", HASH, None) }
 }
 
 fn value(node: &Node<'_>) -> Option<Zeroizing<String>> {
@@ -184,4 +184,63 @@ fn read_at_most(path: &Path) -> std::io::Result<Zeroizing<Vec<u8>>> {
 pub(super) fn others_may_read(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{Permissions, set_permissions, write};
+    use std::os::unix::fs::PermissionsExt;
+
+    fn fetched(source: &SecretSource) -> Result<Secret, String> {
+        let environment = [("SET".to_owned(), "abc\n".to_owned()), ("EMPTY".to_owned(), String::new())];
+        resolve(source, "keys.master", &environment).map_err(|error| error.to_string())
+    }
+
+    fn file(folder: &tempfile::TempDir, text: &[u8], mode: u32) -> SecretSource {
+        let path = folder.path().join("secret");
+        write(&path, text).unwrap();
+        set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        SecretSource::File(path)
+    }
+
+    #[test]
+    fn one_line_end_is_dropped_from_a_file_and_none_from_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        for (text, expected) in [("abc\n", "abc"), ("abc\r\n", "abc"), ("abc\n\n", "abc\n"), (" abc", " abc")] {
+            let secret = fetched(&file(&folder, text.as_bytes(), 0o600)).unwrap();
+            assert_eq!(secret.bytes.as_slice(), expected.as_bytes());
+            assert_eq!(secret.warning, None);
+        }
+        assert_eq!(fetched(&SecretSource::Env("SET".to_owned())).unwrap().bytes.as_slice(), b"abc\n");
+        assert_eq!(fetched(&SecretSource::Value("v".to_owned().into())).unwrap().bytes.as_slice(), b"v");
+    }
+
+    #[test]
+    fn a_file_that_everybody_may_read_gets_a_warning() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = fetched(&file(&folder, b"abc", 0o644)).unwrap();
+        assert!(secret.warning.unwrap().starts_with("keys.master: every user of this machine may read the file"));
+    }
+
+    #[test]
+    fn a_secret_that_is_missing_empty_or_endless_is_an_error_that_names_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let unset = fetched(&SecretSource::Env("UNSET".to_owned())).err().unwrap();
+        assert_eq!(unset, "keys.master: the environment variable UNSET is not set");
+        let empty = fetched(&SecretSource::Env("EMPTY".to_owned())).err().unwrap();
+        assert_eq!(empty, "keys.master: the environment variable EMPTY is empty");
+        let path = folder.path().join("secret").display().to_string();
+        let missing = fetched(&SecretSource::File(folder.path().join("secret"))).err().unwrap();
+        assert_eq!(
+            missing,
+            format!("keys.master: cannot read the file {path}: No such file or directory (os error 2)")
+        );
+        let blank = fetched(&file(&folder, b"\n", 0o600)).err().unwrap();
+        assert_eq!(blank, format!("keys.master: the file {path} is empty"));
+        let long = fetched(&file(&folder, &vec![b'a'; 64 * 1024 + 1], 0o600)).err().unwrap();
+        assert_eq!(long, format!("keys.master: the file {path} is longer than 65536 bytes"));
+        let hash = fetched(&SecretSource::Hash("$argon2id$".to_owned())).err().unwrap();
+        assert_eq!(hash, "keys.master: a hash cannot be turned into the secret");
+    }
 }

@@ -1,10 +1,12 @@
 //! The keys outside tables: `issuer`, `data_dir`.
 
 use super::read::{Node, Table, quoted};
+use super::uri;
 use std::path::PathBuf;
 use url::Url;
 
-const ISSUER: &str = "the issuer's URL: http or https, a host, no query, no fragment (RFC 8414 §2)";
+const ISSUER: &str = "the issuer's URL: http or https, a host, no query, no fragment, no slash at the end \
+                      (RFC 8414 §2)";
 
 /// `issuer`.
 pub(super) fn issuer(table: &mut Table<'_>) -> String {
@@ -19,7 +21,7 @@ pub(super) fn data_dir(table: &mut Table<'_>) -> PathBuf {
 /// Clients compare the issuer byte by byte, so it is refused rather than normalised where it has two spellings.
 fn parse_issuer(node: &Node<'_>) -> Option<String> {
     node.checked(ISSUER, |text| {
-        let url = Url::parse(text).map_err(|error| Some(error.to_string()))?;
+        let url = Url::parse(text).map_err(|error| Some(uri::reason(error)))?;
         let plain = url.username().is_empty() && url.password().is_none();
         if !matches!(url.scheme(), "http" | "https") || !plain || url.query().is_some() || url.fragment().is_some() {
             return Err(None);

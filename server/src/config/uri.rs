@@ -16,7 +16,7 @@ pub(super) fn check_redirect(text: &str) -> Result<(), Option<String>> {
     if !text.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'\\') {
         return Err(None);
     }
-    let url = Url::parse(text).map_err(|error| Some(error.to_string()))?;
+    let url = Url::parse(text).map_err(|error| Some(reason(error)))?;
     if text.contains('#') {
         return Err(Some("leave the fragment out".to_owned()));
     }
@@ -41,6 +41,14 @@ pub(super) fn check_origin(text: &str) -> Result<(), Option<String>> {
     }
     let origin = url.origin().ascii_serialization();
     if origin == text { Ok(()) } else { Err(Some(format!("write {}", quoted(&origin)))) }
+}
+
+/// What to do about a text that is no URL.
+pub(super) fn reason(error: url::ParseError) -> String {
+    match error {
+        url::ParseError::RelativeUrlWithoutBase => "start with the scheme, such as \"https://\"".to_owned(),
+        other => other.to_string(),
+    }
 }
 
 /// Whether the URL's host is this machine's loopback, by address or as `localhost`.

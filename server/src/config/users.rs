@@ -12,7 +12,8 @@ pub(super) fn users(node: &Node<'_>) -> Option<Vec<ChainEntry>> {
 fn chain_entry(node: &Node<'_>) -> Option<ChainEntry> {
     const ON_ERROR: [(&str, bool); 2] = [("stop", false), ("next", true)];
     if !matches!(node.value, Value::Dict(..)) {
-        let plugin = node.text_as("a plugin's name, or { plugin = \"…\", on_error = \"next\" }")?;
+        // A wrong one stays, as an empty name, so that the index of each is the file's.
+        let plugin = node.text_as("a plugin's name, or { plugin = \"…\", on_error = \"next\" }").unwrap_or_default();
         return Some(ChainEntry { plugin, next_on_error: false });
     }
     node.table(|table| ChainEntry {

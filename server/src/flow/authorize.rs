@@ -3,6 +3,7 @@
 use super::records::family_key;
 use super::token::code::code_key;
 use super::{Call, Core, mint, validate};
+use crate::audit::AuditKind;
 use crate::entropy;
 use crate::oauth::authorization_request::{AuthorizationRequest, ReturnAddress};
 use crate::oauth::bearer;
@@ -51,7 +52,7 @@ pub async fn by_bearer_token(
     match grant_code(core, call, &client, &address, login, params).await {
         Ok(code) => Ok(address.answer(issuer, &[("code", &code)])),
         Err(error) => {
-            call.trail.verdict("core", error.code.as_str(), 0);
+            core.record(AuditKind::CodeIssued, AuditKind::CodeRefused, call, Some(&error));
             let pairs = [("error", error.code.as_str()), ("error_description", error.description())];
             Ok(address.answer(issuer, &pairs))
         }

@@ -36,7 +36,8 @@ pub async fn ensure(core: &Core, reference: &AccountRef, account: &Account) -> R
                     &index,
                     None,
                 )?;
-                (Identity { sub, epoch: 0, account: account.clone(), created_at: core.clock.now() }, batch)
+                let created_at = core.clock.now();
+                (Identity { sub, epoch: 0, revoked_at_ms: 0, account: account.clone(), created_at }, batch)
             }
         };
         let batch = batch.put_record(key.clone(), &identity, None)?;
@@ -92,7 +93,8 @@ pub async fn end_all(core: &Core, account: &AccountRef, batch: Batch) -> Result<
     let key = identity_key(account);
     match record::load::<Identity>(core.store.as_ref(), &key).await? {
         Some(loaded) => {
-            let ended = Identity { epoch: loaded.value.epoch.wrapping_add(1), ..loaded.value };
+            let epoch = loaded.value.epoch.wrapping_add(1);
+            let ended = Identity { epoch, revoked_at_ms: core.clock.now_ms(), ..loaded.value };
             Ok(batch.expect_at(key.clone(), loaded.version).put_record(key, &ended, None)?)
         }
         // Its first login may be under way: it must not be left out.

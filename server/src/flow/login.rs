@@ -2,10 +2,10 @@
 
 use super::{Call, Core};
 use crate::lockout::{Admission, AdmitError, TypedName};
-use crate::metrics::LoginOutcome;
+use crate::metrics::{LoginOutcome, PluginOutcome};
 use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, OAuthError};
-use crate::plugin::chain::ChainOutcome;
+use crate::plugin::chain::{ChainOutcome, Verdict};
 use pintle_plugin_api::{Accepted, VerifyRequest};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -55,6 +55,10 @@ async fn attempt(
     };
     let (outcome, steps) = core.users.verify(&call.context(Some(&client.id)), &request).await;
     for step in &steps {
+        let failed = matches!(step.verdict, Verdict::Error);
+        let plugin_outcome = if failed { PluginOutcome::Failed } else { PluginOutcome::Answered };
+        let took = Duration::from_millis(step.duration_ms);
+        core.metrics.plugin_call(&step.backend, "user-verifier", plugin_outcome, took);
         call.trail.verdict(&step.backend, step.verdict.name(), step.duration_ms);
     }
     core.metrics.login(counted(&outcome));

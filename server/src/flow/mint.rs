@@ -69,8 +69,7 @@ pub async fn evaluate(core: &Core, call: &Call, bearer: Bearer<'_>, requested: S
         let started = core.clock.monotonic_ms();
         let query = query(&bearer, &granted.scope);
         let decision = policy.policy.evaluate(&call.context(Some(&bearer.client.id)), query).await;
-        let millis = core.clock.monotonic_ms().saturating_sub(started);
-        call.trail.verdict(&policy.name, if decision.is_ok() { "decided" } else { "broken" }, millis);
+        core.note_plugin(call, "scope-policy", &policy.name, started, &decision, "decided");
         let decision = decision.map_err(|error| OAuthError::unavailable(format!("plugin {}: {error}", policy.name)))?;
         let amr = bearer.subject.map(|subject| subject.amr.as_slice()).unwrap_or_default();
         if let Some(missing) = decision.require.iter().find(|required| !amr.contains(required)) {
@@ -184,8 +183,7 @@ async fn issue(
     };
     let started = core.clock.monotonic_ms();
     let issued = format.format.issue(&context, &claims_json, &key_id).await;
-    let millis = core.clock.monotonic_ms().saturating_sub(started);
-    call.trail.verdict(&format.name, if issued.is_ok() { "issued" } else { "broken" }, millis);
+    core.note_plugin(call, "token-format", &format.name, started, &issued, "issued");
     let issued = issued.map_err(|error| OAuthError::unavailable(format!("plugin {}: {error}", format.name)))?;
     Ok(issued.token)
 }

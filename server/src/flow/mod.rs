@@ -14,18 +14,20 @@ pub mod token;
 pub mod trail;
 pub mod validate;
 
+use crate::audit::AuditLog;
 use crate::clock::Clock;
 use crate::config::model::Algorithm;
 use crate::entropy::Entropy;
 use crate::keys::KeyRing;
 use crate::lockout::Lockout;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, PluginOutcome};
 use crate::oauth::error::OAuthError;
 use crate::password::PasswordHasher;
 use crate::plugin::chain::UserChain;
 use crate::plugin::{ScopePolicy, TokenFormat};
 use crate::store::{CommitError, Store, StoreError};
-use pintle_plugin_api::CallContext;
+use pintle_plugin_api::{CallContext, PluginError};
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,6 +63,10 @@ pub struct Core {
     pub policies: Vec<NamedPolicy>,
     /// The first one issues; all of them are asked about a token.
     pub formats: Vec<NamedFormat>,
+    /// Where decisions are written down.
+    pub audit: AuditLog,
+    /// Which code a plugin is: its name's SHA-256.
+    pub plugin_hashes: HashMap<String, [u8; 32]>,
     /// What is counted.
     pub metrics: Metrics,
     /// The rest of the configuration that decisions need.
@@ -138,6 +144,27 @@ impl Call {
             remote_ip: self.ip.map(|ip| ip.to_string()),
             ..CallContext::default()
         }
+    }
+}
+
+impl Core {
+    /// Notes a plugin's answer for the audit log and the metrics.
+    pub(crate) fn note_plugin<T>(
+        &self,
+        call: &Call,
+        kind: &'static str,
+        plugin: &str,
+        started_ms: u64,
+        answer: &Result<T, PluginError>,
+        verdict: &str,
+    ) {
+        let millis = self.clock.monotonic_ms().saturating_sub(started_ms);
+        let outcome = match answer {
+            Ok(_) => PluginOutcome::Answered,
+            Err(_) => PluginOutcome::Failed,
+        };
+        self.metrics.plugin_call(plugin, kind, outcome, Duration::from_millis(millis));
+        call.trail.verdict(plugin, if answer.is_ok() { verdict } else { "error" }, millis);
     }
 }
 

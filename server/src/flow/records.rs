@@ -32,6 +32,9 @@ pub struct Identity {
     pub sub: String,
     /// Families of an earlier epoch have been revoked.
     pub epoch: u32,
+    /// When that last happened, in milliseconds since the Unix epoch: a login that began before does not count.
+    #[serde(default)]
+    pub revoked_at_ms: u64,
     /// The account as it was at the last login, for policies at a refresh.
     pub account: Account,
     /// When the identity was made.

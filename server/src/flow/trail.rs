@@ -26,6 +26,8 @@ pub struct Facts {
     pub grant: Option<&'static str>,
     /// What was granted.
     pub scope: Option<String>,
+    /// A used code or refresh token came again.
+    pub replayed: bool,
     /// Who was asked.
     pub plugins: Vec<PluginVerdict>,
 }

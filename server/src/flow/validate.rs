@@ -11,7 +11,7 @@ use crate::oauth::handle::{AccessHandle, AccessKind, FamilyId};
 use crate::oauth::introspection::ActiveToken;
 use crate::store::{Key, record, record::Record};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use pintle_plugin_api::TokenVerdict;
+use pintle_plugin_api::{PluginError, TokenVerdict};
 
 /// A token that some format knows and whose handle is ours. It may have ended.
 pub enum Known {
@@ -27,7 +27,10 @@ pub enum Known {
 /// 503 when a format cannot say: never "not active" by mistake, never "active".
 pub async fn known_access_token(core: &Core, call: &Call, token: &str) -> Result<Option<Known>, OAuthError> {
     for format in &core.formats {
-        match format.format.validate(&call.context(None), token).await {
+        let started = core.clock.monotonic_ms();
+        let verdict = format.format.validate(&call.context(None), token).await;
+        core.note_plugin(call, "token-format", &format.name, started, &verdict, validated(&verdict));
+        match verdict {
             Ok(TokenVerdict::Mine(handle)) => return Ok(own_handle(core, format, &handle, token)),
             Ok(TokenVerdict::Invalid(_)) => return Ok(None),
             Ok(TokenVerdict::NotMine) => {}
@@ -35,6 +38,15 @@ pub async fn known_access_token(core: &Core, call: &Call, token: &str) -> Result
         }
     }
     Ok(None)
+}
+
+const fn validated(verdict: &Result<TokenVerdict, PluginError>) -> &'static str {
+    match verdict {
+        Ok(TokenVerdict::Mine(_)) => "mine",
+        Ok(TokenVerdict::NotMine) => "not-mine",
+        Ok(TokenVerdict::Invalid(_)) => "invalid",
+        Err(_) => "error",
+    }
 }
 
 /// The handle, if its MAC is right and it is of the sort that the format's tokens carry.

@@ -3,7 +3,6 @@
 //! hyper's own header timer also runs between requests, where a longer time is meant to hold, and not before the
 //! protocol is known. So the bytes are watched here, where both are seen.
 
-use hyper::body::{Body, Frame, SizeHint};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,7 +16,8 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct Activity {
     opened: Instant,
-    /// Requests whose answer is not yet handed over.
+    /// Requests that are not yet answered. Sending the answer counts as idle time: a client that does not read must not
+    /// hold the connection for ever.
     running: AtomicUsize,
     /// A head has begun and not ended. True from the start: the first one is awaited at once.
     in_head: AtomicBool,
@@ -76,7 +76,7 @@ impl Activity {
     }
 }
 
-/// Held while a request runs and its answer's body is read.
+/// Held until a request is answered.
 #[derive(Debug)]
 pub struct Running(Arc<Activity>);
 
@@ -134,35 +134,5 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
 
     fn is_write_vectored(&self) -> bool {
         self.stream.is_write_vectored()
-    }
-}
-
-/// An answer's body whose request counts as running until it is read or dropped.
-#[derive(Debug)]
-pub struct Counted<B> {
-    body: B,
-    _running: Running,
-}
-
-impl<B> Counted<B> {
-    pub fn new(body: B, running: Running) -> Self {
-        Self { body, _running: running }
-    }
-}
-
-impl<B: Body + Unpin> Body for Counted<B> {
-    type Data = B::Data;
-    type Error = B::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -1,6 +1,6 @@
 //! One connection: its requests, its time limits, its end.
 
-use super::activity::{Activity, Counted, Overdue, Running, Watched};
+use super::activity::{Activity, Overdue, Running, Watched};
 use super::body::RequestBody;
 use super::peer::{Peer, RequestId, TrustedProxies};
 use crate::entropy::Entropy;
@@ -165,10 +165,9 @@ async fn answer<S, B>(
     request: Request<Incoming>,
     link: Peer,
     running: Running,
-) -> Result<Response<Counted<B>>, Infallible>
+) -> Result<Response<B>, Infallible>
 where
     TowerToHyperService<S>: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
-    B: Body,
 {
     let id = RequestId::new(&*shared.entropy);
     let span = tracing::info_span!("request", %id);
@@ -178,8 +177,9 @@ where
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(id);
     let mut response = shared.service.call(request).instrument(span).await?;
+    drop(running);
     if let Ok(header) = header {
         response.headers_mut().insert(X_REQUEST_ID, header);
     }
-    Ok(response.map(|body| Counted::new(body, running)))
+    Ok(response)
 }

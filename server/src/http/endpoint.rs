@@ -2,6 +2,7 @@
 
 use super::{authorize, introspect, jwks, metadata, reply, revoke, sharing, token};
 use crate::app::App;
+use crate::audit::AuditKind;
 use crate::flow::Call;
 use crate::oauth::error::OAuthError;
 use bytes::Bytes;
@@ -141,8 +142,14 @@ impl Endpoint {
         if let Some(error) = error.filter(|error| error.code.status() >= 500) {
             tracing::error!(request = %call.request_id, endpoint = self.name(), %error, "a request could not be answered");
         }
-        if !matches!(self, Self::Jwks | Self::Metadata) {
-            app.core.record(self.name(), call, error);
+        match self {
+            Self::Token => app.core.record(AuditKind::TokenIssued, AuditKind::TokenRefused, call, error),
+            Self::Revoke => app.core.record(AuditKind::TokenRevoked, AuditKind::TokenRequestRefused, call, error),
+            Self::Introspect => {
+                app.core.record(AuditKind::TokenIntrospected, AuditKind::TokenRequestRefused, call, error)
+            }
+            Self::Authorize => app.core.record(AuditKind::CodeIssued, AuditKind::CodeRefused, call, error),
+            Self::Jwks | Self::Metadata => {}
         }
     }
 }

@@ -155,7 +155,7 @@ fn refuse_beyond_loopback(addresses: &[Address]) -> Result<(), ListenError> {
 struct Acceptor<S> {
     shared: Arc<Shared<S>>,
     tls: Option<Arc<ReloadingTls>>,
-    /// One for each connection: without one, clients wait in the kernel's queue.
+    /// One for each connection: without one, a socket's next client waits, and those after it in the kernel's queue.
     permits: Arc<Semaphore>,
 }
 
@@ -175,27 +175,22 @@ where
     }
 
     async fn accept_all(&self, socket: &Socket, phase: &watch::Receiver<Phase>) {
-        // The semaphore is never closed.
-        while let Ok(permit) = self.permits.clone().acquire_owned().await {
-            if let Err(cause) = self.accept(socket, permit, phase.clone()).await {
+        loop {
+            if let Err(cause) = self.accept(socket, phase.clone()).await {
                 tracing::warn!(%cause, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
     }
 
-    async fn accept(
-        &self,
-        socket: &Socket,
-        permit: OwnedSemaphorePermit,
-        phase: watch::Receiver<Phase>,
-    ) -> io::Result<()> {
+    async fn accept(&self, socket: &Socket, phase: watch::Receiver<Phase>) -> io::Result<()> {
         match socket {
             Socket::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 let ip = Some(address.ip().to_canonical());
                 // Answers are small and whole: waiting to fill a segment only delays them.
                 let _ = stream.set_nodelay(true);
+                let permit = self.permit().await?;
                 match &self.tls {
                     None => self.spawn(stream, Peer { ip, secure: false, unix: false }, permit, phase),
                     Some(tls) => self.spawn_tls(stream, Peer { ip, secure: true, unix: false }, tls, permit, phase),
@@ -203,10 +198,16 @@ where
             }
             Socket::Unix { listener, .. } => {
                 let (stream, _) = listener.accept().await?;
+                let permit = self.permit().await?;
                 self.spawn(stream, Peer { ip: None, secure: false, unix: true }, permit, phase);
             }
         }
         Ok(())
+    }
+
+    /// Waits for room. Asked for after accepting: a socket that nobody connects to must not hold a place.
+    async fn permit(&self) -> io::Result<OwnedSemaphorePermit> {
+        self.permits.clone().acquire_owned().await.map_err(io::Error::other)
     }
 
     fn spawn<T>(&self, stream: T, link: Peer, permit: OwnedSemaphorePermit, phase: watch::Receiver<Phase>)
@@ -231,7 +232,12 @@ where
         let shared = self.shared.clone();
         let handshake = TlsAcceptor::from(tls.current()).accept(stream);
         tokio::spawn(async move {
-            match tokio::time::timeout(shared.limits.header, handshake).await {
+            let mut closed = phase.clone();
+            let accepted = tokio::select! {
+                accepted = tokio::time::timeout(shared.limits.header, handshake) => accepted,
+                _ = closed.wait_for(|phase| *phase == Phase::Closed) => return,
+            };
+            match accepted {
                 Ok(Ok(stream)) => connection::serve(stream, link, shared, phase).await,
                 Ok(Err(cause)) => tracing::debug!(%cause, "TLS handshake failed"),
                 Err(_) => tracing::debug!("TLS handshake took too long"),

@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::config::model::BearerErrors;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use warp::Rejection;
 use warp::hyper::{StatusCode, header, header::HeaderValue};
 use warp::reply::Response;
@@ -165,10 +165,4 @@ fn uncached(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     response
-}
-
-/// The document as bytes; for values that are known to be JSON.
-#[must_use]
-pub fn document(value: &Value) -> Vec<u8> {
-    value.to_string().into_bytes()
 }

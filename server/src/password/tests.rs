@@ -24,9 +24,9 @@ fn secret(text: &str) -> Zeroizing<Vec<u8>> {
     Zeroizing::new(text.as_bytes().to_vec())
 }
 
-/// A hash that takes long enough to be in the middle of it: about half a second.
+/// A hash that takes long enough to be in the middle of it: some 0.2 s.
 fn slow() -> Passwords {
-    Passwords { memory_kib: 65536, iterations: 8, threads: 1, queue: 1, ..options() }
+    Passwords { memory_kib: 65536, iterations: 4, threads: 1, queue: 1, ..options() }
 }
 
 #[tokio::test]
@@ -187,6 +187,22 @@ async fn a_full_queue_is_busy_and_those_who_gave_up_make_room_and_cost_nothing()
     running.await.unwrap();
     hasher.verify_dummy(secret("last")).await.unwrap();
     assert_eq!(hasher.computed(), 2, "abandoned jobs are not computed");
+}
+
+#[tokio::test]
+async fn who_gave_up_in_a_queue_with_room_costs_nothing_either() {
+    let hasher = start(&Passwords { queue: 8, ..slow() });
+    let mut context = Context::from_waker(Waker::noop());
+    let mut running = Box::pin(hasher.verify_dummy(secret("running")));
+    assert!(running.as_mut().poll(&mut context).is_pending());
+    while hasher.queued() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let mut waiting = Box::pin(hasher.verify_dummy(secret("waiting")));
+    assert!(waiting.as_mut().poll(&mut context).is_pending());
+    drop(waiting);
+    hasher.verify_dummy(secret("last")).await.unwrap();
+    assert_eq!(hasher.computed(), 2);
 }
 
 #[tokio::test]

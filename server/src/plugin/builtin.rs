@@ -205,3 +205,6 @@ impl Host for LinkedHost {
         self.wait(self.call.account_verify(username, password))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,8 +4,11 @@
 
 use super::UserVerifier;
 use crate::clock::Clock;
-use pintle_plugin_api::{Accepted, CallContext, Challenge, PluginError, VerifyOutcome, VerifyRequest};
+use pintle_plugin_api::{Accepted, Account, CallContext, Challenge, PluginError, VerifyOutcome, VerifyRequest};
 use std::sync::Arc;
+
+/// The longest account id, in bytes: it becomes part of a key of the store.
+const MAX_ID_BYTES: usize = 255;
 
 /// One backend of the chain.
 #[derive(Clone)]
@@ -147,17 +150,29 @@ impl UserChain {
     }
 }
 
-/// What no backend may say: that a disabled account is accepted, or an account without an id.
+/// What no backend may say: that a disabled account is accepted, or one that the core cannot keep apart from others.
 fn enforce(outcome: VerifyOutcome) -> Result<VerifyOutcome, PluginError> {
     match outcome {
-        VerifyOutcome::Accepted(accepted) if accepted.account.id.is_empty() => {
-            Err(PluginError::Internal("accepted an account without an id".to_owned()))
-        }
         VerifyOutcome::Accepted(accepted) if accepted.account.disabled => {
             Ok(VerifyOutcome::Rejected("the account is disabled".to_owned()))
         }
+        VerifyOutcome::Accepted(accepted) => {
+            check(&accepted.account).map_err(|why| PluginError::Internal(why.to_owned()))?;
+            Ok(VerifyOutcome::Accepted(accepted))
+        }
         outcome => Ok(outcome),
     }
+}
+
+fn check(account: &Account) -> Result<(), &'static str> {
+    if account.id.is_empty() || account.id.len() > MAX_ID_BYTES || account.id.chars().any(char::is_control) {
+        return Err("accepted an account whose id is empty, too long or has control characters");
+    }
+    let claims = account.claims_json.as_str();
+    if !claims.is_empty() && serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(claims).is_err() {
+        return Err("accepted an account whose claims are not a JSON object");
+    }
+    Ok(())
 }
 
 const fn verdict(answer: &Result<VerifyOutcome, PluginError>) -> Verdict {

@@ -11,6 +11,9 @@ use pintle_plugin_api::{
 };
 use std::sync::Arc;
 
+/// The longest `meta_json` that gets into the audit log, in bytes.
+const MAX_META_BYTES: usize = 4 * 1024;
+
 /// How a packaging runs the functions of the WIT. The future may be dropped at any time; the call is then over.
 #[async_trait]
 pub trait Packaging: Send + Sync {
@@ -161,12 +164,16 @@ impl ScopePolicy for Hosted {
 impl TokenFormat for Hosted {
     /// A token that was not signed is given to `validate`, which must find the handle in it.
     async fn issue(&self, call: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError> {
-        let (issued, finished) = self.issue_within(call, claims_json, key_id).await?;
+        let (mut issued, finished) = self.issue_within(call, claims_json, key_id).await?;
         if let Finished::Handle(handle) = finished {
             match self.validate(call, &issued.token).await? {
                 TokenVerdict::Mine(found) if found == handle => {}
                 _ => return Err(PluginError::Internal("the format does not know its own token".to_owned())),
             }
+        }
+        // It is for the audit log only: no reason to fail, and none to log what is not as it should be.
+        if !is_meta(&issued.meta_json) {
+            issued.meta_json.clear();
         }
         Ok(issued)
     }
@@ -178,9 +185,17 @@ impl TokenFormat for Hosted {
     }
 }
 
+fn is_meta(json: &str) -> bool {
+    let object = || serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(json).is_ok();
+    json.len() <= MAX_META_BYTES && (json.is_empty() || object())
+}
+
 fn check_payload(bytes: usize) -> Result<(), PluginError> {
     if bytes > MAX_PAYLOAD_BYTES {
         return Err(PluginError::Invalid(format!("a request of {bytes} bytes; at most {MAX_PAYLOAD_BYTES}")));
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

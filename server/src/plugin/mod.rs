@@ -2,6 +2,8 @@
 //!
 //! Plugins advise, the core enforces; and no failure here ever means "accept".
 
+#[cfg(feature = "wasm")]
+pub mod build;
 pub mod builtin;
 pub mod chain;
 pub mod host;
@@ -9,7 +11,9 @@ pub mod hosted;
 pub mod issue;
 pub mod limits;
 mod log_line;
+pub mod native;
 pub mod private_dir;
+pub mod registry;
 pub mod services;
 #[cfg(test)]
 pub(crate) mod testing;

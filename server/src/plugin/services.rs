@@ -116,7 +116,7 @@ impl HostServices for CoreServices {
             "username" => self.accounts.by_username(value).await,
             _ => return Err(PluginError::Invalid("accounts are looked up by 'id' or 'username'".to_owned())),
         };
-        Ok(found.map_err(unavailable)?.map(|record| Account::from(record)))
+        Ok(found.map_err(unavailable)?.map(Account::from))
     }
 
     async fn account_verify(&self, username: &str, password: &[u8]) -> Result<AccountVerdict, PluginError> {

@@ -12,9 +12,11 @@ use std::time::Duration;
 /// A table in memory, one account `ann` with the password `secret`, and signatures that are the input's length.
 #[derive(Default)]
 pub(crate) struct FakeServices {
-    table: Mutex<BTreeMap<(String, String), (Vec<u8>, u64)>>,
+    table: Mutex<BTreeMap<(String, String), Entry>>,
     versions: AtomicU64,
 }
+
+type Entry = (Vec<u8>, u64);
 
 /// Enough for any test that does not test limits.
 pub(crate) fn call_limits() -> CallLimits {
@@ -35,7 +37,11 @@ impl HostServices for FakeServices {
         bytes.fill(7);
     }
 
+    /// The key `hang` never gets an answer.
     async fn kv_get(&self, plugin: &str, key: &str) -> Result<Option<(Vec<u8>, u64)>, PluginError> {
+        if key == "hang" {
+            std::future::pending::<()>().await;
+        }
         Ok(self.table.lock().unwrap().get(&(plugin.to_owned(), key.to_owned())).cloned())
     }
 

@@ -5,6 +5,8 @@ mod cache;
 mod convert;
 mod engine;
 mod guest;
+#[cfg(test)]
+pub(in crate::plugin) mod guests;
 mod state;
 #[cfg(test)]
 mod tests;

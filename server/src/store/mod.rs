@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use std::error::Error;
 use std::sync::Arc;
 
-/// The largest value a store takes, in bytes. sled puts larger ones (from about 128 KiB) into files it never syncs.
+/// The largest value a store takes, in bytes: records are small, and one commit must not hold up the others for long.
 pub const MAX_VALUE_BYTES: usize = 64 * 1024;
 
 /// The longest key a store takes, in bytes. sled's inner nodes hold some 260 whole keys, and must stay below 128 KiB too.

@@ -21,6 +21,7 @@ use folder::Folder;
 use schema::Migration;
 use std::fs::File;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -134,10 +135,13 @@ impl SledStore {
         let sled = folder.prepare(migrations)?;
         let file = folder.database().map_err(failed)?;
         let cache_bytes = cache_mib.saturating_mul(1024 * 1024);
-        let db = sled::Config::new().path(sled).cache_capacity(cache_bytes).open().map_err(damaged)?;
+        let config = sled::Config::new().path(sled).cache_capacity(cache_bytes);
+        // sled panics over some kinds of damage.
+        let opened = std::panic::catch_unwind(AssertUnwindSafe(|| config.open()));
+        let panicked = |_| Err(sled::Error::Corruption { at: None, bt: () });
+        let db = opened.unwrap_or_else(panicked).map_err(damaged)?;
         schema::migrate(&db, &path, migrations)?;
-        // Opening wrote too, and migrating.
-        file.sync_all().map_err(failed)?;
+        folder.settle().map_err(failed)?;
         let other_bytes = folder.close_to_others().map_err(failed)?;
         let versions = Versions::open(&db).map_err(unavailable)?;
         let table = Arc::new(Table::new(db));

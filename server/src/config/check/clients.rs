@@ -47,7 +47,11 @@ impl Check<'_> {
     fn client_credentials(&self, client: &ClientEntry, path: &KeyPath) {
         if client.client_type == ClientType::Public && has(client, "client_credentials") {
             let expected = "a confidential client (RFC 6749 §4.4)";
-            self.error(&grant_path(client, path, "client_credentials"), "it for a public client", expected);
+            self.error(
+                &grant_path(client, path, "client_credentials"),
+                "\"client_credentials\" for a public client",
+                expected,
+            );
         }
     }
 
@@ -58,30 +62,36 @@ impl Check<'_> {
         let grant = grant_path(client, path, "password");
         if !client.trusted {
             let expected = "trusted = true beside it: such a client handles users' passwords";
-            self.error(&grant, "it for a client that is not trusted", expected);
+            self.error(&grant, "\"password\" for a client that is not trusted", expected);
         }
         if self.sound(&["users"]) && self.config.chain.is_empty() {
-            self.error(&grant, "it without anybody to verify users", "at least one plugin in users.chain");
+            self.error(&grant, "\"password\" without anybody to verify users", "at least one plugin in users.chain");
         }
     }
 
     pub(super) fn default_client(&self) {
         let Some(id) = &self.config.grants.default_client else { return };
-        if !self.sound(&["grants", "clients"]) {
-            return;
-        }
         let path = KeyPath::parse("grants.default_client");
-        let clients = &self.config.clients;
-        match clients.iter().find(|client| client.id == *id) {
-            None => {
-                let help = suggestion(id, clients.iter().map(|client| client.id.as_str()));
-                self.report.error(&path, format!("{id:?}"), "the id of one of the clients", help);
-            }
-            Some(client) if client.client_type == ClientType::Confidential => {
-                self.error(&path, format!("{id:?}, a confidential client"), "a public client, as nothing is checked");
-            }
-            Some(_) => {}
+        if let Some(client) = self.named_client(&path, id)
+            && client.client_type == ClientType::Confidential
+        {
+            self.error(&path, format!("{id:?}, a confidential client"), "a public client, as nothing is checked");
         }
+    }
+
+    /// The client that the key at `path` names; notes an error if there is none. `None` too where a broken entry might
+    /// be the one.
+    pub(super) fn named_client(&self, path: &KeyPath, id: &str) -> Option<&ClientEntry> {
+        let clients = &self.config.clients;
+        let sound = |index: usize, key: &str| self.report.is_sound(&KeyPath::parse("clients").index(index).key(key));
+        if let Some(index) = clients.iter().position(|client| client.id == id) {
+            return clients.get(index).filter(|_| sound(index, "type"));
+        }
+        if self.report.is_sound(path) && (0..clients.len()).all(|index| sound(index, "id")) {
+            let help = suggestion(id, clients.iter().map(|client| client.id.as_str()));
+            self.report.error(path, format!("{id:?}"), "the id of one of the clients", help);
+        }
+        None
     }
 }
 

@@ -2,7 +2,6 @@
 
 use super::Check;
 use crate::config::model::{Address, ClientType, PluginSource};
-use crate::config::nearest::suggestion;
 use crate::config::path::KeyPath;
 
 /// Endpoints whose paths cannot be changed.
@@ -13,36 +12,41 @@ const METADATA: [&str; 2] = ["/.well-known/oauth-authorization-server", "/.well-
 
 impl Check<'_> {
     pub(super) fn listeners(&self) {
-        if !self.sound(&["listen", "monitoring"]) {
-            return;
-        }
         let listen = &self.config.listen;
-        for (index, address) in listen.addresses.iter().enumerate() {
-            let path = self.address_path(index);
-            if listen.addresses[..index].contains(address) {
-                self.error(&path, format!("{} a second time", shown(address)), "each address once");
-            }
-            match address {
-                Address::Unix(_) if listen.tls.is_some() => {
-                    self.error(&path, "a unix socket beside listen.tls", "TLS with TCP addresses only");
-                }
-                Address::Tcp(tcp) if !tcp.ip().is_loopback() && listen.tls.is_none() && !listen.behind_proxy => {
-                    let expected = "a loopback address, or listen.tls, or listen.behind_proxy = true with \
-                                    listen.trusted_proxies";
-                    self.error(&path, format!("plain HTTP on {tcp}, beyond loopback"), expected);
-                }
-                _ => {}
+        if self.sound(&["listen.address", "listen.tls", "listen.behind_proxy"]) {
+            for (index, address) in listen.addresses.iter().enumerate() {
+                self.address(index, address);
             }
         }
-        if listen.behind_proxy && listen.trusted_proxies.is_empty() {
+        let proxied = listen.behind_proxy && self.sound(&["listen.trusted_proxies"]);
+        if proxied && listen.trusted_proxies.is_empty() {
             let expected = "the proxies' addresses, as listen.behind_proxy is true";
             self.error(&KeyPath::parse("listen.trusted_proxies"), "no address", expected);
         }
         if let Some(address) = &self.config.monitoring.address
             && listen.addresses.contains(address)
         {
-            let found = format!("{}, which listen.address has too", shown(address));
+            let found = format!("\"{address}\", which listen.address has too");
             self.error(&KeyPath::parse("monitoring.address"), found, "an address of its own");
+        }
+    }
+
+    fn address(&self, index: usize, address: &Address) {
+        let listen = &self.config.listen;
+        let path = self.address_path(index);
+        if listen.addresses[..index].contains(address) {
+            self.error(&path, format!("\"{address}\" a second time"), "each address once");
+        }
+        match address {
+            Address::Unix(_) if listen.tls.is_some() => {
+                self.error(&path, "a unix socket beside listen.tls", "TLS with TCP addresses only");
+            }
+            Address::Tcp(tcp) if !tcp.ip().is_loopback() && listen.tls.is_none() && !listen.behind_proxy => {
+                let expected = "a loopback address, or listen.tls, or listen.behind_proxy = true with \
+                                listen.trusted_proxies";
+                self.error(&path, format!("plain HTTP on {tcp}, beyond loopback"), expected);
+            }
+            _ => {}
         }
     }
 
@@ -83,7 +87,7 @@ impl Check<'_> {
     pub(super) fn development(&self) {
         let Some(development) = &self.config.development else { return };
         let exposed = |address: &Address| matches!(address, Address::Tcp(tcp) if !tcp.ip().is_loopback());
-        if self.sound(&["listen"]) && self.config.listen.addresses.iter().any(exposed) {
+        if self.sound(&["listen.address"]) && self.config.listen.addresses.iter().any(exposed) {
             let expected = "loopback addresses only, or no [development]";
             self.error(&KeyPath::parse("development"), "a listener beyond loopback", expected);
         }
@@ -91,9 +95,7 @@ impl Check<'_> {
             let expected = "a plugin with source \"builtin:accounts\" in users.chain, where the demo user lives";
             self.error(&KeyPath::parse("development.demo_user"), "no such plugin", expected);
         }
-        if let Some(id) = &development.demo_client
-            && self.sound(&["clients"])
-        {
+        if let Some(id) = &development.demo_client {
             self.demo_client(id);
         }
     }
@@ -106,21 +108,10 @@ impl Check<'_> {
 
     fn demo_client(&self, id: &str) {
         let path = KeyPath::parse("development.demo_client");
-        let clients = &self.config.clients;
-        let Some(client) = clients.iter().find(|client| client.id == id) else {
-            let help = suggestion(id, clients.iter().map(|client| client.id.as_str()));
-            return self.report.error(&path, format!("{id:?}"), "the id of one of the clients", help);
-        };
+        let Some(client) = self.named_client(&path, id) else { return };
         if client.client_type != ClientType::Confidential || !client.secrets.is_empty() {
             let expected = "a confidential client without a secret: it gets a random one at each start";
             self.error(&path, format!("{id:?}, which is another"), expected);
         }
-    }
-}
-
-fn shown(address: &Address) -> String {
-    match address {
-        Address::Tcp(tcp) => format!("\"{tcp}\""),
-        Address::Unix(path) => format!("\"unix:{}\"", path.display()),
     }
 }

@@ -6,6 +6,7 @@ mod plugins;
 
 use super::model::Config;
 use super::path::KeyPath;
+use super::read::brief;
 use super::report::Report;
 use std::time::Duration;
 
@@ -50,8 +51,8 @@ impl Check<'_> {
 
     fn at_least(&self, key: &str, value: Duration, other: &str, least: Duration) {
         if self.sound(&[key, other]) && value < least {
-            let (value, least) = (humantime::format_duration(value), humantime::format_duration(least));
-            self.error(&KeyPath::parse(key), format!("{value}"), format!("at least {least}, as {other} is"));
+            let (value, least) = (brief(value), brief(least));
+            self.error(&KeyPath::parse(key), value, format!("at least {least}, as {other} is"));
         }
     }
 }

@@ -9,12 +9,7 @@ use crate::config::plugins::BUILTINS;
 impl Check<'_> {
     pub(super) fn plugins(&self) {
         self.native_plugins();
-        if !self.sound(&["plugins"]) {
-            return;
-        }
-        if self.sound(&["users"]) {
-            self.chain();
-        }
+        self.chain();
         if self.sound(&["scopes"]) {
             for (index, name) in self.config.scope_policies.iter().enumerate() {
                 self.names_plugin(&KeyPath::parse("scopes.policies").index(index), name, "scope-policy", &[]);
@@ -46,6 +41,9 @@ impl Check<'_> {
         let chain = &self.config.chain;
         for (index, entry) in chain.iter().enumerate() {
             let path = KeyPath::parse("users.chain").index(index);
+            if !self.report.is_sound(&path.key("plugin")) {
+                continue;
+            }
             if chain[..index].iter().any(|other| other.plugin == entry.plugin) {
                 self.error(&path, format!("{:?} a second time", entry.plugin), "each plugin once");
             } else {
@@ -59,6 +57,8 @@ impl Check<'_> {
         let entries = &self.config.plugins;
         match entries.get(name).map(|plugin| &plugin.source) {
             None if own.contains(&name) => {}
+            // Its entry is there, but broken.
+            None if !self.report.is_sound(&KeyPath::parse("plugins").key(name)) => {}
             None => {
                 let known = || own.iter().copied().chain(entries.keys().map(String::as_str));
                 let expected = match known().next() {

@@ -52,6 +52,6 @@ pub async fn exchange(
 
 async fn replayed(core: &Core, call: &Call, id: FamilyId) -> Result<TokenResponse, OAuthError> {
     family::revoke(core, id).await?;
-    call.trail.verdict("core", "replayed code: family revoked", 0);
+    call.trail.note(|facts| facts.replayed = true);
     Err(OAuthError::invalid_grant("the code was used before"))
 }

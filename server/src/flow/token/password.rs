@@ -19,10 +19,15 @@ pub async fn exchange(
     requested: Option<&Scope>,
 ) -> Result<TokenResponse, OAuthError> {
     let scope = password::decide(client, requested)?;
+    let started_ms = core.clock.now_ms();
     let login = login::by_password(core, call, client, username, password).await?;
     let account = login.accepted.account;
     let reference = AccountRef { backend: login.backend, id: account.id.clone() };
     let identity = identity::ensure(core, &reference, &account).await?;
+    // The password was changed, or the account disabled, while it was being checked.
+    if identity.revoked_at_ms > started_ms {
+        return Err(OAuthError::invalid_grant("user name or password is wrong").because("revoked during the login"));
+    }
     let subject = Subject {
         sub: identity.sub,
         account: reference,

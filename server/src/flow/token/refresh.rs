@@ -40,7 +40,7 @@ pub async fn exchange(
             }
             Decision::RevokeFamily => {
                 family::revoke(core, presented.family).await?;
-                call.trail.verdict("core", "replayed refresh token: family revoked", 0);
+                call.trail.note(|facts| facts.replayed = true);
                 return Err(OAuthError::invalid_grant("the refresh token was used before; log in again"));
             }
         };
@@ -58,13 +58,13 @@ async fn rotate(
     client: &Client,
     loaded: &LoadedFamily,
     presented: RefreshHandle,
-    next: TokenFamily,
+    next: Box<TokenFamily>,
     scope: Scope,
 ) -> Result<Option<TokenResponse>, OAuthError> {
     let response = answer(core, call, client, loaded, presented, &next, scope).await?;
     let key = family_key(presented.family);
     let end = family::record_end(core, &next);
-    let batch = Batch::new().expect_at(key.clone(), loaded.version).put_record(key, &next, Some(end))?;
+    let batch = Batch::new().expect_at(key.clone(), loaded.version).put_record(key, next.as_ref(), Some(end))?;
     Ok(match committed(core.store.commit(batch).await)? {
         Committed::Done => Some(response),
         Committed::Reload => None,

@@ -14,7 +14,7 @@ pub enum Decision {
     /// Commit the next generation and answer with it.
     Rotate {
         /// The family as it shall be stored.
-        next: TokenFamily,
+        next: Box<TokenFamily>,
         /// The access token's scope.
         scope: Scope,
     },
@@ -69,7 +69,8 @@ pub fn decide(
     }
     let generation = family.generation.checked_add(1);
     let generation = generation.ok_or_else(|| OAuthError::invalid_grant("the refresh token cannot be used again"))?;
-    Ok(Decision::Rotate { next: TokenFamily { generation, rotated_at_ms: now_ms, ..family.clone() }, scope })
+    let next = Box::new(TokenFamily { generation, rotated_at_ms: now_ms, ..family.clone() });
+    Ok(Decision::Rotate { next, scope })
 }
 
 #[cfg(test)]
@@ -98,7 +99,7 @@ mod tests {
             panic!("not rotated")
         };
         assert_eq!(scope, narrowed);
-        assert_eq!(next, TokenFamily { generation: 3, rotated_at_ms: 2_000_000, ..family() });
+        assert_eq!(*next, TokenFamily { generation: 3, rotated_at_ms: 2_000_000, ..family() });
     }
 
     #[test]

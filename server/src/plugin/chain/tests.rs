@@ -1,7 +1,6 @@
 use super::*;
 use crate::clock::{ManualClock, UnixTime};
 use async_trait::async_trait;
-use pintle_plugin_api::Account;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -21,6 +20,11 @@ impl UserVerifier for Says {
 
 fn account(id: &str, disabled: bool) -> Answer {
     let account = Account { id: id.to_owned(), disabled, ..Account::default() };
+    Ok(VerifyOutcome::Accepted(Accepted { account, ..Accepted::default() }))
+}
+
+fn claims(json: &str) -> Answer {
+    let account = Account { id: "7".to_owned(), claims_json: json.to_owned(), ..Account::default() };
     Ok(VerifyOutcome::Accepted(Accepted { account, ..Accepted::default() }))
 }
 
@@ -121,6 +125,15 @@ async fn each_answer_goes_on_or_stops_as_it_must() {
             "rejected by a",
             "a rejected 5",
         ),
+        ("an id with a line end is the backend's fault", vec![(account("7\n", false), false)], "broken a", "a error 5"),
+        (
+            "an endless id is the backend's fault",
+            vec![(account(&"7".repeat(256), false), false)],
+            "broken a",
+            "a error 5",
+        ),
+        ("claims that are no object are the backend's fault", vec![(claims("[]"), false)], "broken a", "a error 5"),
+        ("claims that are an object are taken", vec![(claims("{}"), false)], "accepted by a", "a accepted 5"),
         ("an account without an id is the backend's fault", vec![(account("", false), false)], "broken a", "a error 5"),
     ];
     for (name, backends, outcome, trail) in cases {

@@ -2,8 +2,6 @@
 //!
 //! One world with every export: the kinds are looked up one by one, so a component needs to have only some of them.
 
-#![expect(missing_docs, clippy::all, reason = "generated")]
-
 wasmtime::component::bindgen!({
     path: "../plugin-api/wit",
     inline: "

@@ -10,7 +10,7 @@ pub(super) const TICK: Duration = Duration::from_millis(10);
 pub(super) const MAX_INSTANCES: u32 = 128;
 /// A guest made by componentize-py is over twenty core modules.
 const CORE_INSTANCES: u32 = 64;
-const MEMORIES: u32 = 4;
+const MEMORIES: u32 = 2;
 const TABLES: u32 = 16;
 const TABLE_ELEMENTS: usize = 64 * 1024;
 

@@ -11,6 +11,9 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 /// The most elements of all of a guest's tables.
 const MAX_TABLE_ELEMENTS: usize = 64 * 1024;
 
+/// The most WASI resources that a guest may hold.
+const MAX_RESOURCES: usize = 1024;
+
 /// A store's own.
 pub(super) struct State {
     /// The call that runs; none between two calls of a reused instance.
@@ -39,7 +42,9 @@ impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let wasi = self.wasi.get_or_insert_with(|| {
             let context = WasiCtx::builder().max_random_size(u64::from(crate::plugin::host::MAX_RANDOM_BYTES)).build();
-            Box::new((context, ResourceTable::new()))
+            let mut resources = ResourceTable::new();
+            resources.set_max_capacity(MAX_RESOURCES);
+            Box::new((context, resources))
         });
         WasiCtxView { ctx: &mut wasi.0, table: &mut wasi.1 }
     }

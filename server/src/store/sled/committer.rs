@@ -147,6 +147,15 @@ impl Committer {
     }
 }
 
+/// A panic inside sled leaves as much in doubt as a failed sync.
+impl Drop for Committer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.table.fail(StoreError::new("the store's committer panicked: restart the server"));
+        }
+    }
+}
+
 /// What the batches of one group change, each seeing those before it.
 struct Group<'a> {
     table: &'a Table,

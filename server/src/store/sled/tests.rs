@@ -14,6 +14,18 @@ struct Gate {
     broken: AtomicBool,
 }
 
+struct PanickingFile;
+
+impl Sync for PanickingFile {
+    fn sync(&self) -> io::Result<()> {
+        panic!("as sled does over damage")
+    }
+
+    fn bytes(&self) -> u64 {
+        0
+    }
+}
+
 #[derive(Default)]
 struct GateState {
     held: bool,
@@ -125,6 +137,20 @@ async fn after_a_failed_sync_nothing_is_answered() {
 }
 
 #[tokio::test]
+async fn after_a_panic_in_the_committer_nothing_is_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SledStore::open_with(options(&folder), clock(), &[], |_| Box::new(PanickingFile)).unwrap();
+    for _ in 0..2 {
+        let failed = store.commit(Batch::new().put(key("a"), b"1".into(), None)).await;
+        assert!(matches!(failed, Err(CommitError::Unavailable(_))), "{failed:?}");
+    }
+    assert!(store.get(&key("a")).await.is_err());
+    drop(store);
+    let store = SledStore::open(options(&folder), clock()).unwrap();
+    store.commit(Batch::new().put(key("b"), b"1".into(), None)).await.unwrap();
+}
+
+#[tokio::test]
 async fn batches_that_wait_together_share_a_sync() {
     let engine = Sled::default();
     let store = engine.create(clock()).unwrap();
@@ -186,6 +212,25 @@ async fn what_a_kill_during_open_leaves_is_removed() {
     let store = SledStore::open(options(&folder), clock()).unwrap();
     assert_eq!(store.get(&key("a")).await.unwrap().unwrap().value, b"1");
     assert!(!path.join("sled.new").exists());
+}
+
+#[tokio::test]
+async fn a_damaged_store_is_refused_and_not_taken_for_an_empty_one() {
+    for file in ["db", "conf", "snap"] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SledStore::open(options(&folder), clock()).unwrap();
+        let batch =
+            (0..2000).fold(Batch::new(), |batch, number| batch.put(key(&format!("{number}")), vec![7; 200], None));
+        store.commit(batch).await.unwrap();
+        drop(store);
+        drop(SledStore::open(options(&folder), clock()).unwrap());
+        let entries = std::fs::read_dir(options(&folder).path.join("sled")).unwrap().map(|entry| entry.unwrap());
+        let damaged = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(file));
+        damaged.for_each(|entry| std::fs::write(entry.path(), [0x5A; 3000]).unwrap());
+        let error =
+            SledStore::open(options(&folder), clock()).err().unwrap_or_else(|| panic!("{file} was overwritten"));
+        assert!(matches!(error, OpenError::Damaged { .. }), "{file}: {error}");
+    }
 }
 
 /// The blobs that sled would write are never synced.

@@ -1,0 +1,83 @@
+//! What a server does without being asked: key rotation, the expiry sweep, the figures of the metrics.
+
+use super::App;
+use crate::http::monitor::Readiness;
+use crate::store::{Key, StoreStats};
+use async_trait::async_trait;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often the keys are looked after, and other servers' rotations on the same store seen.
+const KEYS_EVERY: Duration = Duration::from_secs(60);
+/// How often figures are taken.
+const FIGURES_EVERY: Duration = Duration::from_secs(1);
+/// Between two steps of a sweep, so that it never crowds out requests.
+const SWEEP_PAUSE: Duration = Duration::from_millis(20);
+
+impl App {
+    /// Runs for ever; to be spawned beside serving.
+    pub async fn upkeep(self: Arc<Self>) {
+        tokio::join!(self.rotate_keys(), self.sweep(), self.take_figures());
+    }
+
+    async fn rotate_keys(&self) {
+        loop {
+            self.pause(KEYS_EVERY).await;
+            if let Err(error) = self.core.keys.tick().await {
+                tracing::error!(%error, "the signing keys could not be looked after");
+            }
+        }
+    }
+
+    async fn sweep(&self) {
+        loop {
+            match self.core.store.sweep().await {
+                Ok(0) => self.pause(self.config.store.sweep_every).await,
+                Ok(_) => self.pause(SWEEP_PAUSE).await,
+                Err(error) => {
+                    tracing::error!(%error, "expired records could not be removed");
+                    self.pause(self.config.store.sweep_every).await;
+                }
+            }
+        }
+    }
+
+    async fn take_figures(&self) {
+        let mut before = self.core.store.stats();
+        loop {
+            self.pause(FIGURES_EVERY).await;
+            let now = self.core.store.stats();
+            self.publish(before, now);
+            before = now;
+        }
+    }
+
+    fn publish(&self, before: StoreStats, now: StoreStats) {
+        let metrics = &self.core.metrics;
+        metrics.set_hashing_waiting(self.core.hasher.queued());
+        metrics.set_store_bytes(now.disk_bytes);
+        metrics.committed(now.commits.saturating_sub(before.commits), now.syncs.saturating_sub(before.syncs));
+    }
+
+    async fn pause(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let clock = &self.core.clock;
+        clock.sleep_until(clock.monotonic_ms().saturating_add(millis)).await;
+    }
+}
+
+#[async_trait]
+impl Readiness for App {
+    async fn missing(&self) -> Vec<String> {
+        let mut missing = Vec::new();
+        if self.core.store.get(&Key::new(*b"ready")).await.is_err() {
+            missing.push("the store does not answer".to_owned());
+        }
+        for plugin in self.registry.plugins() {
+            if plugin.failure().is_some() {
+                missing.push(format!("plugin {} could not be loaded", plugin.name));
+            }
+        }
+        missing
+    }
+}

@@ -1,0 +1,184 @@
+use super::Text;
+use serde::{Serialize, Serializer};
+use std::fmt::Write;
+use std::net::IpAddr;
+
+/// What was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum AuditKind {
+    /// A token endpoint's success; a refresh too.
+    #[serde(rename = "token.issued")]
+    TokenIssued,
+    /// A token endpoint's error answer.
+    #[serde(rename = "token.refused")]
+    TokenRefused,
+    /// A revocation by its client, a user's change, a command, or a replay.
+    #[serde(rename = "token.revoked")]
+    TokenRevoked,
+    /// A used code or refresh token came again, and its family ended.
+    #[serde(rename = "token.replayed")]
+    TokenReplayed,
+    /// A token was introspected.
+    #[serde(rename = "token.introspected")]
+    TokenIntrospected,
+    /// An introspection or revocation was refused.
+    #[serde(rename = "token.request_refused")]
+    TokenRequestRefused,
+    /// An authorization code was issued.
+    #[serde(rename = "code.issued")]
+    CodeIssued,
+    /// An authorization request was refused.
+    #[serde(rename = "code.refused")]
+    CodeRefused,
+    /// A client's credentials were wrong.
+    #[serde(rename = "client.rejected")]
+    ClientRejected,
+    /// A user's password was right.
+    #[serde(rename = "login.accepted")]
+    LoginAccepted,
+    /// It was not, or the account may not log in.
+    #[serde(rename = "login.rejected")]
+    LoginRejected,
+    /// A backend failed, so that nothing was decided.
+    #[serde(rename = "login.failed")]
+    LoginFailed,
+    /// A try was not made: too many failures before.
+    #[serde(rename = "lockout")]
+    Lockout,
+    /// A command on the admin socket or the command line.
+    #[serde(rename = "admin")]
+    Admin,
+}
+
+/// One plugin's part in a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PluginVerdict {
+    /// Its name in the configuration.
+    pub name: Text,
+    /// Of the code that ran, hex in the line; none for the embedding program's own.
+    #[serde(serialize_with = "hex", skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<[u8; 32]>,
+    /// `accepted`, `unknown-user`, `timed-out`, …
+    pub verdict: Text,
+    /// How long it took.
+    pub ms: u64,
+}
+
+/// One decision. Values from outside go in as [`Text`], words of ours as `&'static str`, hence no secret: those are
+/// `Zeroizing<String>` or bytes, and convert to neither.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AuditEvent {
+    event: AuditKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grant: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    plugins: Vec<PluginVerdict>,
+}
+
+impl AuditEvent {
+    /// An event of which nothing else is known yet.
+    #[must_use]
+    pub const fn new(event: AuditKind) -> Self {
+        Self {
+            event,
+            request: None,
+            ip: None,
+            grant: None,
+            action: None,
+            client: None,
+            sub: None,
+            username: None,
+            scope: None,
+            error: None,
+            plugins: Vec::new(),
+        }
+    }
+
+    /// The request: its id, and the client's address, if any.
+    #[must_use]
+    pub fn request(mut self, id: impl Into<Text>, ip: Option<IpAddr>) -> Self {
+        (self.request, self.ip) = (Some(id.into()), ip);
+        self
+    }
+
+    /// The grant type, as the protocol spells it.
+    #[must_use]
+    pub const fn grant(mut self, grant: &'static str) -> Self {
+        self.grant = Some(grant);
+        self
+    }
+
+    /// What an administrator did: `user.disable`, `keys.rotate`, …
+    #[must_use]
+    pub const fn action(mut self, action: &'static str) -> Self {
+        self.action = Some(action);
+        self
+    }
+
+    /// The client's id, as claimed until it is authenticated.
+    #[must_use]
+    pub fn client(mut self, id: impl Into<Text>) -> Self {
+        self.client = Some(id.into());
+        self
+    }
+
+    /// The subject, once it is known.
+    #[must_use]
+    pub fn subject(mut self, sub: impl Into<Text>) -> Self {
+        self.sub = Some(sub.into());
+        self
+    }
+
+    /// The user name as it was typed.
+    #[must_use]
+    pub fn username(mut self, typed: impl Into<Text>) -> Self {
+        self.username = Some(typed.into());
+        self
+    }
+
+    /// The scope that was granted, or asked for and refused.
+    #[must_use]
+    pub fn scope(mut self, scope: impl Into<Text>) -> Self {
+        self.scope = Some(scope.into());
+        self
+    }
+
+    /// The error code of the answer.
+    #[must_use]
+    pub const fn error(mut self, code: &'static str) -> Self {
+        self.error = Some(code);
+        self
+    }
+
+    /// Another plugin that was asked, in order.
+    #[must_use]
+    pub fn plugin(mut self, verdict: PluginVerdict) -> Self {
+        self.plugins.push(verdict);
+        self
+    }
+}
+
+fn hex<S: Serializer>(bytes: &Option<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut text = String::with_capacity(64);
+    for byte in bytes.iter().flatten() {
+        // Writing into a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    serializer.serialize_str(&text)
+}

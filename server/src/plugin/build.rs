@@ -1,0 +1,181 @@
+//! `pintle plugin build`: from a Rust plugin crate to a Wasm component or a native library.
+//!
+//! The crate stays an ordinary library; `cargo rustc --crate-type cdylib` makes the module or the shared library of it.
+//! Both go into a target folder of their own, so that a build never disturbs the crate's own.
+
+mod cargo;
+mod contract;
+mod toolchain;
+
+pub use contract::{Interfaces, PluginToml, interfaces};
+pub use toolchain::Toolchain;
+
+use sha2::{Digest, Sha256};
+use std::path::{Path, PathBuf};
+
+/// What may be chosen about a build.
+#[derive(Clone, Debug, Default)]
+pub struct BuildOptions {
+    /// Where `<name>.wasm` or `lib<name>.so` goes; `<target>/pintle` where unset.
+    pub out_dir: Option<PathBuf>,
+    /// Cargo's target folder; the crate's own where unset.
+    pub target_dir: Option<PathBuf>,
+    /// Cargo's `--offline`.
+    pub offline: bool,
+    /// Cargo's `--locked`.
+    pub locked: bool,
+}
+
+/// What was built, and checked against the crate's `plugin.toml`.
+#[derive(Clone, Debug)]
+pub struct BuiltPlugin {
+    /// The file.
+    pub path: PathBuf,
+    /// Of the file, as lower-case hex: what `sha256` in the config wants.
+    pub sha256: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// The crate's `plugin.toml`.
+    pub about: PluginToml,
+}
+
+/// Why there is no plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// A file could not be read or written, or a program not be started.
+    #[error("{what}: {cause}")]
+    Io {
+        /// Which, and what for.
+        what: String,
+        /// What the system says.
+        cause: std::io::Error,
+    },
+    /// The folder holds no crate that could become a plugin.
+    #[error("{0}")]
+    Crate(String),
+    /// No toolchain for Wasm; the text says what to install.
+    #[error("{0}")]
+    Toolchain(String),
+    /// Cargo failed; with the end of what it wrote.
+    #[error("cargo failed:\n{0}")]
+    Cargo(String),
+    /// The compiled module is no component.
+    #[error("the module does not make a component: {0}")]
+    Component(String),
+    /// The result is not what `plugin.toml` says; each fault.
+    #[error("{}", .0.join("; "))]
+    Contract(Vec<String>),
+}
+
+impl BuildError {
+    fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.into();
+        move |cause| Self::Io { what, cause }
+    }
+}
+
+/// Builds the crate in `crate_dir` as a component, `<name>.wasm`. `progress` gets a line at a time.
+///
+/// # Errors
+/// See [`BuildError`].
+pub fn build(
+    crate_dir: &Path,
+    options: &BuildOptions,
+    progress: &mut dyn FnMut(&str),
+) -> Result<BuiltPlugin, BuildError> {
+    let about = PluginToml::read(crate_dir)?;
+    let toolchain = Toolchain::find()?;
+    progress(&format!("using {toolchain}"));
+    let package = cargo::Package::find(crate_dir, &toolchain, options)?;
+    let module = package.build_wasm(&toolchain, options, progress)?;
+    let module = std::fs::read(&module).map_err(BuildError::io(format!("reading {}", module.display())))?;
+    let component = component(&module)?;
+    contract::check(&interfaces(&component)?, &about)?;
+    finish(&package, options, format!("{}.wasm", about.name), &component, about)
+}
+
+/// Builds the crate in `crate_dir` as a native library for this machine: `lib<name>.so`, or as the system calls it.
+///
+/// # Errors
+/// See [`BuildError`].
+pub fn build_native(
+    crate_dir: &Path,
+    options: &BuildOptions,
+    progress: &mut dyn FnMut(&str),
+) -> Result<BuiltPlugin, BuildError> {
+    let about = PluginToml::read(crate_dir)?;
+    let toolchain = Toolchain::ambient();
+    let package = cargo::Package::find(crate_dir, &toolchain, options)?;
+    let library = package.build_native(&toolchain, options, progress)?;
+    let library = std::fs::read(&library).map_err(BuildError::io(format!("reading {}", library.display())))?;
+    contract::check_native(&library)?;
+    let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    finish(&package, options, format!("{prefix}{}{suffix}", about.name), &library, about)
+}
+
+/// A core module with its `component-type` sections as a component.
+fn component(module: &[u8]) -> Result<Vec<u8>, BuildError> {
+    wit_component::ComponentEncoder::default()
+        .validate(true)
+        .module(module)
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(|error| BuildError::Component(format!("{error:#}")))
+}
+
+fn finish(
+    package: &cargo::Package,
+    options: &BuildOptions,
+    file: String,
+    bytes: &[u8],
+    about: PluginToml,
+) -> Result<BuiltPlugin, BuildError> {
+    let out_dir = options.out_dir.clone().unwrap_or_else(|| package.target_dir.join("pintle"));
+    let path = out_dir.join(file);
+    std::fs::create_dir_all(&out_dir)
+        .and_then(|()| std::fs::write(&path, bytes))
+        .map_err(BuildError::io(format!("writing {}", path.display())))?;
+    let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(BuiltPlugin { path, sha256, size: bytes.len() as u64, about })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plugins() -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins")
+    }
+
+    #[test]
+    #[ignore = "compiles the standard library for Wasm: minutes"]
+    fn every_rust_plugin_becomes_a_component_and_a_library() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = BuildOptions { out_dir: Some(folder.path().to_owned()), locked: true, ..BuildOptions::default() };
+        for name in ["accounts", "scope-rules", "jwt", "opaque"] {
+            let mut print = |line: &str| println!("{line}");
+            let component = build(&plugins().join(name), &options, &mut print).unwrap();
+            println!("{}: {} bytes, {}", component.path.display(), component.size, component.sha256);
+            assert_eq!(component.path, folder.path().join(format!("{name}.wasm")));
+            assert_eq!(component.about.name, name);
+            let library = build_native(&plugins().join(name), &options, &mut print).unwrap();
+            println!("{}: {} bytes", library.path.display(), library.size);
+            assert!(library.path.is_file());
+        }
+    }
+
+    #[test]
+    fn a_package_in_another_language_is_sent_to_its_own_tools() {
+        let about = PluginToml::read(&plugins().join("by-department")).unwrap();
+        assert_eq!(about.kinds, ["scope-policy"]);
+        let toolchain = Toolchain::ambient();
+        let options = BuildOptions::default();
+        let error = cargo::Package::find(&plugins().join("by-department"), &toolchain, &options).unwrap_err();
+        assert!(error.to_string().contains("npm run build"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_without_plugin_toml_is_named() {
+        let error = build(&plugins(), &BuildOptions::default(), &mut |_| {}).unwrap_err();
+        assert!(error.to_string().contains("plugin.toml"), "{error}");
+    }
+}

@@ -1,0 +1,163 @@
+//! Asking cargo: which package a folder holds, and to build it.
+
+use super::{BuildError, BuildOptions, Toolchain, toolchain::TARGET};
+use serde::Deserialize;
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// How much of cargo's output an error keeps.
+const KEPT_LINES: usize = 60;
+
+/// A package with a library.
+#[derive(Debug)]
+pub(super) struct Package {
+    directory: PathBuf,
+    name: String,
+    /// As in file names, with underscores.
+    library: String,
+    has_export: bool,
+    pub(super) target_dir: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<MetadataPackage>,
+    target_directory: PathBuf,
+}
+
+#[derive(Deserialize)]
+struct MetadataPackage {
+    name: String,
+    manifest_path: PathBuf,
+    targets: Vec<MetadataTarget>,
+    features: std::collections::BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct MetadataTarget {
+    name: String,
+    kind: Vec<String>,
+}
+
+impl Package {
+    /// The package whose `Cargo.toml` is in `crate_dir`.
+    pub(super) fn find(crate_dir: &Path, toolchain: &Toolchain, options: &BuildOptions) -> Result<Self, BuildError> {
+        let directory = crate_dir.canonicalize().map_err(BuildError::io(format!("opening {}", crate_dir.display())))?;
+        let manifest = directory.join("Cargo.toml");
+        if !manifest.is_file() {
+            return Err(BuildError::Crate(no_crate(&directory)));
+        }
+        let mut command = toolchain.cargo(&directory);
+        command.args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"]).arg(&manifest);
+        if options.offline {
+            command.arg("--offline");
+        }
+        let output = command.output().map_err(BuildError::io("starting cargo"))?;
+        if !output.status.success() {
+            return Err(BuildError::Crate(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+        }
+        let metadata: Metadata = serde_json::from_slice(&output.stdout)
+            .map_err(|error| BuildError::Crate(format!("cargo's metadata: {error}")))?;
+        Self::choose(directory, &manifest, metadata, options)
+    }
+
+    fn choose(
+        directory: PathBuf,
+        manifest: &Path,
+        metadata: Metadata,
+        options: &BuildOptions,
+    ) -> Result<Self, BuildError> {
+        let refuse = |why: &str| BuildError::Crate(format!("{}: {why}", manifest.display()));
+        let package = metadata.packages.into_iter().find(|package| package.manifest_path == manifest);
+        let package = package.ok_or_else(|| refuse("is a workspace, not a package"))?;
+        let is_library = |target: &&MetadataTarget| target.kind.iter().any(|kind| kind.ends_with("lib"));
+        let library = package.targets.iter().find(is_library).ok_or_else(|| refuse("has no library"))?;
+        Ok(Self {
+            directory,
+            library: library.name.replace('-', "_"),
+            has_export: package.features.contains_key("export"),
+            name: package.name,
+            target_dir: options.target_dir.clone().unwrap_or(metadata.target_directory),
+        })
+    }
+
+    /// Builds the core module and says where it is. It is optimised for size: a smaller one compiles and starts sooner.
+    pub(super) fn build_wasm(
+        &self,
+        toolchain: &Toolchain,
+        options: &BuildOptions,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<PathBuf, BuildError> {
+        let target_dir = self.target_dir.join("pintle-wasm");
+        let mut command = self.rustc(toolchain, options, &target_dir);
+        toolchain.target_wasm(&mut command);
+        command
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s")
+            .env("CARGO_PROFILE_RELEASE_LTO", "fat")
+            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1");
+        run(&mut command, progress)?;
+        Ok(target_dir.join(TARGET).join("release").join(format!("{}.wasm", self.library)))
+    }
+
+    /// Builds the shared library and says where it is.
+    pub(super) fn build_native(
+        &self,
+        toolchain: &Toolchain,
+        options: &BuildOptions,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<PathBuf, BuildError> {
+        if !self.has_export {
+            let advice = "has no feature `export = [\"pintle-plugin-api/export\"]`, which gives the native entry";
+            return Err(BuildError::Crate(format!("{}: {advice}", self.name)));
+        }
+        let target_dir = self.target_dir.join("pintle-native");
+        let mut command = self.rustc(toolchain, options, &target_dir);
+        // The SDK stops panics at the C border; an abort would take the server with it.
+        command.args(["--features", "export"]).env("CARGO_PROFILE_RELEASE_PANIC", "unwind");
+        run(&mut command, progress)?;
+        let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+        Ok(target_dir.join("release").join(format!("{prefix}{}{suffix}", self.library)))
+    }
+
+    fn rustc(&self, toolchain: &Toolchain, options: &BuildOptions, target_dir: &Path) -> Command {
+        let mut command = toolchain.cargo(&self.directory);
+        command.args(["rustc", "--release", "--lib", "--crate-type", "cdylib", "--package", &self.name]);
+        command.arg("--target-dir").arg(target_dir);
+        command.args(options.offline.then_some("--offline")).args(options.locked.then_some("--locked"));
+        command.env("CARGO_PROFILE_RELEASE_DEBUG", "false").env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");
+        command
+    }
+}
+
+fn no_crate(directory: &Path) -> String {
+    let hint = if directory.join("package.json").is_file() {
+        "; it is a JavaScript package: `npm ci && npm run build` there"
+    } else {
+        ""
+    };
+    format!("{} holds no Rust crate{hint}", directory.display())
+}
+
+/// Runs cargo, hands its lines on, and keeps the last for the error.
+fn run(command: &mut Command, progress: &mut dyn FnMut(&str)) -> Result<(), BuildError> {
+    let starting = BuildError::io(format!("starting {}", command.get_program().to_string_lossy()));
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(starting)?;
+    let mut kept = VecDeque::new();
+    for line in child.stderr.take().into_iter().flat_map(|stderr| BufReader::new(stderr).split(b'\n')) {
+        let line = line.map_err(BuildError::io("reading cargo's output"))?;
+        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+        progress(&line);
+        if kept.len() == KEPT_LINES {
+            kept.pop_front();
+        }
+        kept.push_back(line);
+    }
+    let status = child.wait().map_err(BuildError::io("waiting for cargo"))?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(BuildError::Cargo(kept.make_contiguous().join("\n")))
+}

@@ -1,0 +1,186 @@
+//! What can compile Rust to Wasm on this machine.
+
+use super::BuildError;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The target of every component: no operating system, so no imports but ours.
+pub(super) const TARGET: &str = "wasm32-unknown-unknown";
+
+/// A cargo with its rustc.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Toolchain {
+    /// It has the target's standard library, as after `rustup target add`.
+    WithTarget {
+        /// Cargo.
+        cargo: PathBuf,
+    },
+    /// It has the standard library's sources, which are compiled along, as Debian's `rustc-web` with `rust-web-src`.
+    FromSource {
+        /// Cargo.
+        cargo: PathBuf,
+        /// Its rustc.
+        rustc: PathBuf,
+        /// LLVM's linker for Wasm.
+        linker: PathBuf,
+    },
+}
+
+const ADVICE: &str = "no Rust toolchain for Wasm was found. Install one of these:
+  with rustup:   rustup target add wasm32-unknown-unknown
+  on Debian:     apt-get install rustc-web cargo-web rust-web-src lld
+                 (or a numbered linker such as lld-22; what is needed is wasm-ld)";
+
+impl Toolchain {
+    /// The cargo that the environment names, for what needs no Wasm.
+    #[must_use]
+    pub fn ambient() -> Self {
+        Self::WithTarget { cargo: named_by_environment("CARGO", "cargo") }
+    }
+
+    /// The first that can compile to Wasm: the environment's own where it has the target, else one with the sources.
+    ///
+    /// # Errors
+    /// What to install.
+    pub fn find() -> Result<Self, BuildError> {
+        if has_target(&named_by_environment("RUSTC", "rustc")) {
+            return Ok(Self::ambient());
+        }
+        let directories = program_directories();
+        let mut missing_linker = None;
+        for rustc in directories.iter().map(|directory| directory.join("rustc")).filter(|rustc| rustc.is_file()) {
+            let cargo = rustc.with_file_name("cargo");
+            if !cargo.is_file() {
+                continue;
+            }
+            if has_target(&rustc) {
+                return Ok(Self::WithTarget { cargo });
+            }
+            if has_sources(&rustc) {
+                match find_linker(&directories) {
+                    Some(linker) => return Ok(Self::FromSource { cargo, rustc, linker }),
+                    None => missing_linker = Some(rustc),
+                }
+            }
+        }
+        let almost = missing_linker.map(|rustc| format!("\n{} would do, but wasm-ld is missing", rustc.display()));
+        Err(BuildError::Toolchain(format!("{ADVICE}{}", almost.unwrap_or_default())))
+    }
+
+    /// A cargo command in `directory`, free of what an outer cargo or rustup has set.
+    pub(super) fn cargo(&self, directory: &Path) -> Command {
+        let (Self::WithTarget { cargo } | Self::FromSource { cargo, .. }) = self;
+        let mut command = Command::new(cargo);
+        command.current_dir(directory);
+        for name in ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS", "CARGO_BUILD_TARGET", "CARGO_BUILD_RUSTFLAGS"] {
+            command.env_remove(name);
+        }
+        if let Self::FromSource { rustc, .. } = self {
+            command.env_remove("RUSTUP_TOOLCHAIN").env("RUSTC", rustc);
+        }
+        command
+    }
+
+    /// What makes a cargo command compile to Wasm.
+    pub(super) fn target_wasm(&self, command: &mut Command) {
+        command.args(["--target", TARGET]);
+        if let Self::FromSource { linker, .. } = self {
+            command
+                .arg("-Zbuild-std=std,panic_abort")
+                // -Z works with a stable compiler only so.
+                .env("RUSTC_BOOTSTRAP", "1")
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
+                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Clinker-flavor=wasm-ld");
+        }
+    }
+}
+
+impl std::fmt::Display for Toolchain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::WithTarget { cargo } => write!(f, "{} with the target {TARGET}", cargo.display()),
+            Self::FromSource { cargo, linker, .. } => {
+                write!(f, "{} with the standard library's sources and {}", cargo.display(), linker.display())
+            }
+        }
+    }
+}
+
+fn named_by_environment(variable: &str, default: &str) -> PathBuf {
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map_or_else(|| default.into(), PathBuf::from)
+}
+
+/// The folders of `PATH`, and Debian's, which rustup's proxies may hide.
+fn program_directories() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    directories.extend(["/usr/bin", "/usr/local/bin"].map(PathBuf::from));
+    let mut seen = std::collections::HashSet::new();
+    directories.retain(|directory| seen.insert(directory.clone()));
+    directories
+}
+
+fn print(rustc: &Path, arguments: &[&str]) -> Option<PathBuf> {
+    let output = Command::new(rustc).args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
+}
+
+/// Whether the target's standard library is there, compiled.
+fn has_target(rustc: &Path) -> bool {
+    let Some(libraries) = print(rustc, &["--print", "target-libdir", "--target", TARGET]) else { return false };
+    std::fs::read_dir(libraries).is_ok_and(|entries| {
+        entries.flatten().any(|entry| {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            name.starts_with("libstd-") && name.ends_with(".rlib")
+        })
+    })
+}
+
+/// Whether the standard library's sources are where `-Zbuild-std` looks for them.
+fn has_sources(rustc: &Path) -> bool {
+    print(rustc, &["--print", "sysroot"])
+        .is_some_and(|sysroot| sysroot.join("lib/rustlib/src/rust/library/std/Cargo.toml").is_file())
+}
+
+/// `wasm-ld`, or else the numbered one with the highest number.
+fn find_linker(directories: &[PathBuf]) -> Option<PathBuf> {
+    let plain = directories.iter().map(|directory| directory.join("wasm-ld")).find(|linker| linker.is_file());
+    plain.or_else(|| {
+        let entries = directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
+        let numbered = entries.filter_map(|entry| {
+            let number: u32 = entry.file_name().to_str()?.strip_prefix("wasm-ld-")?.parse().ok()?;
+            Some((number, entry.path()))
+        });
+        numbered.max_by_key(|(number, _)| *number).map(|(_, linker)| linker)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_numbered_linker_is_taken_where_there_is_no_plain_one() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["wasm-ld-9", "wasm-ld-22", "wasm-ld-22.txt", "wasm-ld-x"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let directories = [folder.path().join("absent"), folder.path().to_owned()];
+        assert_eq!(find_linker(&directories), Some(folder.path().join("wasm-ld-22")));
+        std::fs::write(folder.path().join("wasm-ld"), "").unwrap();
+        assert_eq!(find_linker(&directories), Some(folder.path().join("wasm-ld")));
+        assert_eq!(find_linker(&directories[..1]), None);
+    }
+
+    #[test]
+    fn a_compiler_that_cannot_be_run_has_neither_target_nor_sources() {
+        let absent = Path::new("/nonexistent/rustc");
+        assert!(!has_target(absent) && !has_sources(absent));
+    }
+
+    #[test]
+    fn the_advice_names_both_worlds() {
+        assert!(ADVICE.contains("rustup target add") && ADVICE.contains("apt-get install rustc-web"));
+    }
+}

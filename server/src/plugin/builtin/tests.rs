@@ -1,0 +1,66 @@
+use super::*;
+use crate::plugin::host::{Interface, PluginHost};
+use crate::plugin::testing::{FakeServices, call_limits};
+
+/// A policy whose behaviour is the requested scope, and that says nothing of waiting for the host.
+mod cheap {
+    use pintle_plugin_api::linked::{Exports, Kinds};
+    use pintle_plugin_api::{Call, Manifest, Plugin, PluginError, ScopeDecision, ScopePolicy, ScopeQuery};
+
+    pub struct Cheap;
+
+    impl Plugin for Cheap {
+        fn manifest() -> Manifest {
+            Manifest::new::<Self>("cheap", "1.0.0")
+        }
+
+        fn create(_config_json: &str) -> Result<Self, Vec<String>> {
+            Ok(Self)
+        }
+    }
+
+    impl ScopePolicy for Cheap {
+        fn evaluate(&self, call: &Call<'_>, query: &ScopeQuery) -> Result<ScopeDecision, PluginError> {
+            match query.requested[0].as_str() {
+                "panic" => panic!("as asked"),
+                "wait" => call.host.kv_get("k").map(|_| ScopeDecision::default()),
+                "random" => {
+                    call.host.random(4097);
+                    Ok(ScopeDecision::default())
+                }
+                _ => Ok(ScopeDecision { granted: query.requested.clone(), ..ScopeDecision::default() }),
+            }
+        }
+    }
+
+    impl Exports for Cheap {
+        fn scope_policy(&self) -> Option<&dyn ScopePolicy> {
+            Some(self)
+        }
+    }
+
+    impl Kinds for Cheap {
+        const KINDS: &'static [&'static str] = &["scope-policy"];
+    }
+}
+
+async fn evaluate(scope: &str) -> Result<ScopeDecision, PluginError> {
+    let plugin = Linked::new(&LinkedPlugin::new::<cheap::Cheap>(), "{}").unwrap();
+    assert_eq!(plugin.kinds(), [Kind::ScopePolicy]);
+    let host = PluginHost::new("p", Arc::new(FakeServices::default()), [Interface::Kv], "{}");
+    let host = Arc::new(CallHost::new(Arc::new(host), "r", call_limits(), None, None));
+    let query = ScopeQuery { requested: vec![scope.to_owned()], ..ScopeQuery::default() };
+    plugin.evaluate_scope(host, CallContext::default(), query).await
+}
+
+#[tokio::test]
+async fn a_panic_is_its_calls_own() {
+    assert!(matches!(evaluate("panic").await, Err(PluginError::Internal(_))));
+    assert!(matches!(evaluate("random").await, Err(PluginError::Internal(_))));
+    assert_eq!(evaluate("read").await.unwrap().granted, ["read"]);
+}
+
+#[tokio::test]
+async fn a_plugin_on_the_callers_thread_cannot_wait_for_the_host() {
+    assert!(matches!(evaluate("wait").await, Err(PluginError::Denied(_))));
+}

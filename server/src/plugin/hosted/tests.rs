@@ -1,0 +1,137 @@
+use super::*;
+use crate::config::model::PluginLimits;
+use crate::plugin::host::Interface;
+use crate::plugin::testing::FakeServices;
+use pintle_plugin_api::base64url;
+use std::sync::Mutex;
+use std::time::Duration;
+
+const CLAIMS: &str = r#"{"iss":"https://id","jti":"h4ndle","exp":100}"#;
+
+/// A format that misbehaves in one way, and keeps the host of its last call.
+#[derive(Default)]
+struct Evil {
+    how: &'static str,
+    kept: Arc<Mutex<Option<Arc<CallHost>>>>,
+}
+
+impl Evil {
+    fn input(claims: &str) -> String {
+        let header = r#"{"alg":"EdDSA","kid":"k1","typ":"at+jwt"}"#;
+        format!("{}.{}", base64url::encode(header.as_bytes()), base64url::encode(claims.as_bytes()))
+    }
+
+    fn signed(host: &CallHost, claims: &str) -> Result<String, PluginError> {
+        let input = Self::input(claims);
+        let signature = host.sign("k1", "EdDSA", input.as_bytes())?;
+        Ok(format!("{input}.{}", base64url::encode(&signature)))
+    }
+}
+
+#[async_trait]
+impl Packaging for Evil {
+    async fn health(&self, host: Arc<CallHost>, call: CallContext) -> Result<(), PluginError> {
+        *self.kept.lock().unwrap() = Some(host);
+        if self.how == "hang" {
+            std::future::pending::<()>().await;
+        }
+        Err(PluginError::Invalid(call.deadline_ms.to_string()))
+    }
+
+    async fn verify_user(
+        &self,
+        _host: Arc<CallHost>,
+        _call: CallContext,
+        _request: VerifyRequest,
+    ) -> Result<VerifyOutcome, PluginError> {
+        Err(lacks(Kind::UserVerifier))
+    }
+
+    async fn evaluate_scope(
+        &self,
+        _host: Arc<CallHost>,
+        _call: CallContext,
+        _query: ScopeQuery,
+    ) -> Result<ScopeDecision, PluginError> {
+        Err(lacks(Kind::ScopePolicy))
+    }
+
+    async fn issue_token(
+        &self,
+        host: Arc<CallHost>,
+        _call: CallContext,
+        claims_json: String,
+        _key_id: String,
+    ) -> Result<IssuedToken, PluginError> {
+        let token = match self.how {
+            "honest" | "meta" => Self::signed(&host, &claims_json)?,
+            "widened" => Self::signed(&host, &claims_json.replace("100", "999"))?,
+            "swapped" => {
+                Self::signed(&host, &claims_json)?;
+                Self::input(&claims_json.replace("100", "999")) + ".AAAA"
+            }
+            "unsigned" => Self::input(&claims_json.replace("100", "999")) + ".",
+            "two" => Self::signed(&host, &claims_json).and_then(|_| Self::signed(&host, &claims_json))?,
+            "handle" | "forgetful" => "x-h4ndle".to_owned(),
+            _ => String::new(),
+        };
+        let meta_json = if self.how == "meta" { "[\n]".to_owned() } else { String::new() };
+        Ok(IssuedToken { token, meta_json })
+    }
+
+    async fn validate_token(
+        &self,
+        host: Arc<CallHost>,
+        _call: CallContext,
+        token: String,
+    ) -> Result<TokenVerdict, PluginError> {
+        // The key signs nothing here, whatever the input is.
+        assert!(Self::signed(&host, CLAIMS).is_err());
+        match token.strip_prefix("x-") {
+            Some(handle) if self.how != "forgetful" => Ok(TokenVerdict::Mine(handle.to_owned())),
+            _ => Ok(TokenVerdict::Mine("another".to_owned())),
+        }
+    }
+}
+
+fn hosted(evil: Evil, timeout_ms: u64) -> Hosted {
+    let host = PluginHost::new("p", Arc::new(FakeServices::default()), [Interface::Kv], "{}");
+    let timeout = Some(Duration::from_millis(timeout_ms));
+    Hosted::new(Box::new(evil), Arc::new(host), Limits::new(PluginLimits { timeout, ..PluginLimits::default() }))
+}
+
+async fn issue(how: &'static str) -> Result<IssuedToken, PluginError> {
+    let ext = vec![("alg".to_owned(), "EdDSA".to_owned()), ("typ".to_owned(), "at+jwt".to_owned())];
+    let call = CallContext { ext, ..CallContext::default() };
+    hosted(Evil { how, ..Evil::default() }, 1_000).issue(&call, CLAIMS, "k1").await
+}
+
+#[tokio::test]
+async fn only_a_token_with_the_cores_claims_leaves() {
+    assert!(issue("honest").await.is_ok());
+    assert_eq!(issue("handle").await.unwrap().token, "x-h4ndle");
+    for how in ["widened", "swapped", "unsigned", "two", "forgetful", "empty"] {
+        assert!(matches!(issue(how).await, Err(PluginError::Denied(_) | PluginError::Internal(_))), "{how}");
+    }
+}
+
+#[tokio::test]
+async fn a_remark_that_is_no_json_object_does_not_reach_the_log() {
+    assert_eq!(issue("meta").await.unwrap().meta_json, "");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_hangs_ends_in_time_and_its_host_answers_no_more() {
+    let evil = Evil { how: "hang", ..Evil::default() };
+    let kept = Arc::clone(&evil.kept);
+    let answer = hosted(evil, 10_000).health(&CallContext::default()).await;
+    assert_eq!(answer, Err(PluginError::Unavailable("no answer within 10000 ms".to_owned())));
+    let host = kept.lock().unwrap().take().unwrap();
+    assert!(matches!(host.kv_get("k").await, Err(PluginError::Denied(_))));
+}
+
+#[tokio::test]
+async fn a_call_knows_its_deadline() {
+    let answer = hosted(Evil::default(), 10_000).health(&CallContext::default()).await;
+    assert_eq!(answer, Err(PluginError::Invalid("10000".to_owned())));
+}

@@ -1,0 +1,269 @@
+//! The native packaging: shared libraries by the C header of the SDK. They run with the server's rights, on threads of
+//! their own.
+
+mod host_call;
+mod instance;
+mod library;
+#[cfg(test)]
+mod tests;
+mod workers;
+
+use super::host::{CallHost, PluginHost};
+use super::hosted::{Packaging, lacks};
+use super::limits::Kind;
+use super::private_dir::PrivateDir;
+use async_trait::async_trait;
+use instance::{Instance, Reply, TOO_LARGE};
+use library::Table;
+use pintle_plugin_api::wire::{EvaluateScope, Health, IssueToken, ValidateToken, VerifyUser};
+use pintle_plugin_api::{
+    CallContext, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome,
+    VerifyRequest, abi, method,
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+use workers::{Abandoned, Workers};
+
+/// Calls that did not return before the plugin is not called any more, until one of them does.
+const MAX_LOST: usize = 3;
+/// How long after its time a cancelled call may still return.
+const CANCEL_GRACE: Duration = Duration::from_millis(100);
+const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A library and its instance.
+pub struct NativePlugin {
+    table: Table,
+    manifest: Manifest,
+    host: Arc<PluginHost>,
+    runtime: Handle,
+    workers: Workers,
+    current: Arc<Mutex<Option<Arc<Instance>>>>,
+    /// Held while an instance is made, so that one is.
+    making: tokio::sync::Mutex<()>,
+    next_call: AtomicU64,
+}
+
+impl NativePlugin {
+    /// Opens the library of `bytes`. Blocks, and runs the library's initializers.
+    ///
+    /// - `sha256`: what the operator says that the hash is, in hex
+    /// - `folder`: where the copy goes that is opened
+    ///
+    /// # Errors
+    /// What is wrong with the library.
+    pub fn load(
+        bytes: &[u8],
+        sha256: &str,
+        folder: &PrivateDir,
+        host: Arc<PluginHost>,
+        runtime: Handle,
+    ) -> Result<Self, String> {
+        let (table, manifest) = library::open(bytes, sha256, folder)?;
+        let workers = Workers::new(format!("plugin-{}", host.name()), runtime.clone());
+        let (current, making, next_call) = (Arc::default(), tokio::sync::Mutex::default(), AtomicU64::new(1));
+        Ok(Self { table, manifest, host, runtime, workers, current, making, next_call })
+    }
+
+    /// What the library says about itself.
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The kinds that it exports.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<Kind> {
+        self.manifest.kinds.iter().filter_map(|kind| Kind::from_name(kind)).collect()
+    }
+
+    /// Makes the first instance. The inner error has every fault of the config.
+    ///
+    /// # Errors
+    /// Where there is no instance for another reason.
+    pub async fn start(&self) -> Result<Result<(), Vec<String>>, PluginError> {
+        match self.create().await? {
+            Ok(instance) => {
+                *lock(&self.current) = Some(Arc::new(instance));
+                Ok(Ok(()))
+            }
+            Err(Reply { status: abi::ERROR, bytes }) => Ok(Err(serde_json::from_slice(&bytes)
+                .unwrap_or_else(|_| vec!["the plugin refuses its config and does not say why".to_owned()]))),
+            Err(Reply { status, .. }) => Err(PluginError::Internal(format!("create failed with status {status}"))),
+        }
+    }
+
+    async fn create(&self) -> Result<Result<Instance, Reply>, PluginError> {
+        let (table, host, runtime) = (self.table, Arc::clone(&self.host), self.runtime.clone());
+        let deadline = Instant::now() + CREATE_TIMEOUT;
+        let abandoned = Abandoned { deadline, cancel: Box::new(|| ()), overdue: Box::new(|| ()) };
+        let create = self.workers.run(move || Instance::create(table, host, runtime), abandoned);
+        match tokio::time::timeout_at(deadline, create).await {
+            Ok(created) => created.map_err(|error| PluginError::Unavailable(error.to_string())),
+            Err(_) => Err(PluginError::Unavailable("create did not return in time".to_owned())),
+        }
+    }
+
+    /// The instance, made anew where the last one is broken or lost, and a turn on it.
+    async fn turn(&self) -> Result<(Arc<Instance>, OwnedSemaphorePermit), PluginError> {
+        loop {
+            if self.workers.lost() >= MAX_LOST {
+                return Err(PluginError::Unavailable(format!("disabled: {MAX_LOST} calls have not returned")));
+            }
+            let instance = match self.current() {
+                Some(instance) => instance,
+                None => self.make().await?,
+            };
+            // Closed: the instance broke while this call waited.
+            if let Ok(permit) = Arc::clone(&instance.turn).acquire_owned().await {
+                return Ok((instance, permit));
+            }
+        }
+    }
+
+    fn current(&self) -> Option<Arc<Instance>> {
+        lock(&self.current).clone()
+    }
+
+    async fn make(&self) -> Result<Arc<Instance>, PluginError> {
+        let _making = self.making.lock().await;
+        if let Some(instance) = self.current() {
+            return Ok(instance);
+        }
+        self.start().await?.map_err(|faults| PluginError::Internal(faults.join("; ")))?;
+        self.current().ok_or_else(|| PluginError::Unavailable("the new instance broke at once".to_owned()))
+    }
+
+    async fn call<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        host: Arc<CallHost>,
+        method: u32,
+        request: &Q,
+    ) -> Result<A, PluginError> {
+        let request = serde_json::to_vec(request).map_err(|error| PluginError::Internal(error.to_string()))?;
+        let deadline = Instant::now() + host.limits().wall;
+        let (instance, permit) = self.turn().await?;
+        let call_id = self.next_call.fetch_add(1, Ordering::Relaxed);
+        let abandoned = self.abandoned(&instance, call_id, deadline);
+        let current = Arc::clone(&self.current);
+        let work = move || {
+            let reply = instance.call(call_id, method, &request, host);
+            // Before the turn is given on: a broken instance gets no further call.
+            if reply.status < 0 {
+                retire(&current, &instance);
+            }
+            drop(permit);
+            reply
+        };
+        let reply = self.workers.run(work, abandoned).await;
+        let Reply { status, bytes } = reply.map_err(|error| PluginError::Unavailable(error.to_string()))?;
+        answer(status, &bytes)
+    }
+
+    fn abandoned(&self, instance: &Arc<Instance>, call_id: u64, deadline: Instant) -> Abandoned {
+        let (cancelled, overdue) = (Arc::clone(instance), Arc::clone(instance));
+        let (current, name, thread_safe) =
+            (Arc::clone(&self.current), self.host.name().to_owned(), self.table.thread_safe);
+        Abandoned {
+            deadline: deadline + CANCEL_GRACE,
+            cancel: Box::new(move || cancelled.cancel(call_id)),
+            overdue: Box::new(move || {
+                tracing::error!(target: "pintle::plugin", plugin = name, "a call did not return: its thread is lost");
+                // Other calls of a thread-safe instance go on; nobody else may enter one that is not.
+                if !thread_safe {
+                    retire(&current, &overdue);
+                }
+            }),
+        }
+    }
+}
+
+fn lock(current: &Mutex<Option<Arc<Instance>>>) -> MutexGuard<'_, Option<Arc<Instance>>> {
+    current.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets nobody call `instance` any more. It is destroyed when its last call has returned.
+fn retire(current: &Mutex<Option<Arc<Instance>>>, instance: &Arc<Instance>) {
+    let mut now = lock(current);
+    if now.as_ref().is_some_and(|now| Arc::ptr_eq(now, instance)) {
+        *now = None;
+    }
+    drop(now);
+    // Only then: who is turned away at a closed instance finds no other one in its place than a good one.
+    instance.turn.close();
+}
+
+fn answer<A: DeserializeOwned>(status: i32, bytes: &[u8]) -> Result<A, PluginError> {
+    let internal = |why: String| Err(PluginError::Internal(why));
+    match status {
+        abi::OK => {
+            let bytes = if bytes.is_empty() { b"null" } else { bytes };
+            // Not the error's text: it may quote the answer.
+            serde_json::from_slice(bytes).or_else(|_| internal("its answer is not of the contract's form".to_owned()))
+        }
+        abi::ERROR => Err(serde_json::from_slice(bytes)
+            .unwrap_or_else(|_| PluginError::Internal("its error is not of the contract's form".to_owned()))),
+        abi::UNSUPPORTED => internal("it does not know the method".to_owned()),
+        TOO_LARGE => internal("its answer is too large".to_owned()),
+        _ if status < 0 => internal(format!("it broke with status {status}")),
+        _ => internal(format!("it answered with the unknown status {status}")),
+    }
+}
+
+#[async_trait]
+impl Packaging for NativePlugin {
+    async fn health(&self, host: Arc<CallHost>, call: CallContext) -> Result<(), PluginError> {
+        self.call(host, method::HEALTH, &Health { ctx: call }).await
+    }
+
+    async fn verify_user(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        request: VerifyRequest,
+    ) -> Result<VerifyOutcome, PluginError> {
+        self.demand(Kind::UserVerifier)?;
+        self.call(host, method::VERIFY_USER, &VerifyUser { ctx: call, request }).await
+    }
+
+    async fn evaluate_scope(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        query: ScopeQuery,
+    ) -> Result<ScopeDecision, PluginError> {
+        self.demand(Kind::ScopePolicy)?;
+        self.call(host, method::EVALUATE_SCOPE, &EvaluateScope { ctx: call, request: query }).await
+    }
+
+    async fn issue_token(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        claims_json: String,
+        key_id: String,
+    ) -> Result<IssuedToken, PluginError> {
+        self.demand(Kind::TokenFormat)?;
+        self.call(host, method::ISSUE_TOKEN, &IssueToken { ctx: call, claims_json, key_id }).await
+    }
+
+    async fn validate_token(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        token: String,
+    ) -> Result<TokenVerdict, PluginError> {
+        self.demand(Kind::TokenFormat)?;
+        self.call(host, method::VALIDATE_TOKEN, &ValidateToken { ctx: call, token }).await
+    }
+}
+
+impl NativePlugin {
+    fn demand(&self, kind: Kind) -> Result<(), PluginError> {
+        if self.manifest.kinds.iter().any(|exported| exported == kind.name()) { Ok(()) } else { Err(lacks(kind)) }
+    }
+}

@@ -1,0 +1,284 @@
+//! From the configuration to a table of loaded plugins.
+
+mod load;
+#[cfg(test)]
+mod tests;
+
+use super::hosted::Hosted;
+use super::limits::Kind;
+use super::{HostServices, ScopePolicy, TokenFormat, UserVerifier};
+use crate::config::model::{PluginEntry, Trust};
+use async_trait::async_trait;
+use pintle_plugin_api::linked::LinkedPlugin;
+use pintle_plugin_api::{
+    CallContext, IssuedToken, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome, VerifyRequest,
+};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What plugins are loaded with.
+#[derive(Clone)]
+pub struct Environment {
+    /// What the host interfaces stand on.
+    pub services: Arc<dyn HostServices>,
+    /// What `builtin:<name>` means; see [`builtins`].
+    pub builtins: BTreeMap<String, LinkedPlugin>,
+    /// A folder for compiled components and copies of libraries; made with mode 0700 where it is missing.
+    pub cache_dir: PathBuf,
+}
+
+/// The plugins of the server's own binary.
+#[must_use]
+pub fn builtins() -> BTreeMap<String, LinkedPlugin> {
+    BTreeMap::from([
+        ("accounts".to_owned(), pintle_plugin_accounts::linked()),
+        ("jwt".to_owned(), pintle_plugin_jwt::linked()),
+        ("opaque".to_owned(), pintle_plugin_opaque::linked()),
+        ("scope-rules".to_owned(), pintle_plugin_scope_rules::linked()),
+    ])
+}
+
+/// How a plugin is packaged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackagingKind {
+    /// Linked into the server.
+    Builtin,
+    /// A shared library.
+    Native,
+    /// A component.
+    Wasm,
+}
+
+impl PackagingKind {
+    /// For `check` and the audit log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Builtin => "builtin",
+            Self::Native => "native",
+            Self::Wasm => "wasm",
+        }
+    }
+}
+
+/// A plugin of the configuration, whether it could be loaded or not.
+pub struct LoadedPlugin {
+    /// The entry's name.
+    pub name: String,
+    /// How it is packaged.
+    pub packaging: PackagingKind,
+    /// Its manifest's version; empty where it could not be loaded.
+    pub version: String,
+    /// Of its file, in hex; none for a builtin, which is part of the server's.
+    pub sha256: Option<String>,
+    /// What it exports; empty where it could not be loaded.
+    pub kinds: Vec<Kind>,
+    /// A token format whose tokens carry their claims.
+    pub self_contained: bool,
+    state: State,
+}
+
+enum State {
+    Ready(Arc<Hosted>),
+    Unavailable(String),
+}
+
+impl LoadedPlugin {
+    /// Why it could not be loaded.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        match &self.state {
+            State::Ready(_) => None,
+            State::Unavailable(why) => Some(why),
+        }
+    }
+
+    /// The plugin as a user verifier. One that could not be loaded may be any kind; its calls answer `Unavailable`.
+    #[must_use]
+    pub fn as_user_verifier(&self) -> Option<Arc<dyn UserVerifier>> {
+        self.has(Kind::UserVerifier).then(|| match &self.state {
+            State::Ready(hosted) => Arc::clone(hosted) as Arc<dyn UserVerifier>,
+            State::Unavailable(why) => Arc::new(Unavailable(why.clone())),
+        })
+    }
+
+    /// The plugin as a scope policy; see [`Self::as_user_verifier`].
+    #[must_use]
+    pub fn as_scope_policy(&self) -> Option<Arc<dyn ScopePolicy>> {
+        self.has(Kind::ScopePolicy).then(|| match &self.state {
+            State::Ready(hosted) => Arc::clone(hosted) as Arc<dyn ScopePolicy>,
+            State::Unavailable(why) => Arc::new(Unavailable(why.clone())),
+        })
+    }
+
+    /// The plugin as a token format; see [`Self::as_user_verifier`].
+    #[must_use]
+    pub fn as_token_format(&self) -> Option<Arc<dyn TokenFormat>> {
+        self.has(Kind::TokenFormat).then(|| match &self.state {
+            State::Ready(hosted) => Arc::clone(hosted) as Arc<dyn TokenFormat>,
+            State::Unavailable(why) => Arc::new(Unavailable(why.clone())),
+        })
+    }
+
+    /// `lifecycle.health`.
+    ///
+    /// # Errors
+    /// Why the plugin could not answer now.
+    pub async fn health(&self, call: &CallContext) -> Result<(), PluginError> {
+        match &self.state {
+            State::Ready(hosted) => hosted.health(call).await,
+            State::Unavailable(why) => Err(PluginError::Unavailable(why.clone())),
+        }
+    }
+
+    fn has(&self, kind: Kind) -> bool {
+        self.failure().is_some() || self.kinds.contains(&kind)
+    }
+}
+
+/// Stands for a plugin that could not be loaded.
+struct Unavailable(String);
+
+impl Unavailable {
+    fn answer<T>(&self) -> Result<T, PluginError> {
+        Err(PluginError::Unavailable(format!("not loaded: {}", self.0)))
+    }
+}
+
+#[async_trait]
+impl UserVerifier for Unavailable {
+    async fn verify(&self, _call: &CallContext, _request: VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+        self.answer()
+    }
+}
+
+#[async_trait]
+impl ScopePolicy for Unavailable {
+    async fn evaluate(&self, _call: &CallContext, _query: ScopeQuery) -> Result<ScopeDecision, PluginError> {
+        self.answer()
+    }
+}
+
+#[async_trait]
+impl TokenFormat for Unavailable {
+    async fn issue(&self, _call: &CallContext, _claims: &str, _key_id: &str) -> Result<IssuedToken, PluginError> {
+        self.answer()
+    }
+
+    async fn validate(&self, _call: &CallContext, _token: &str) -> Result<TokenVerdict, PluginError> {
+        self.answer()
+    }
+}
+
+/// Why an entry of `[plugins]` keeps the server from starting.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("plugins.{plugin}: {why}")]
+pub struct LoadError {
+    /// The entry's name.
+    pub plugin: String,
+    /// What is wrong.
+    pub why: String,
+}
+
+/// Why a plugin cannot be used as something.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LookupError {
+    /// The config has no such entry.
+    #[error("there is no plugin `{0}`")]
+    Missing(String),
+    /// It is something else.
+    #[error("the plugin `{plugin}` is no {wanted}: it exports {}", names(.found))]
+    WrongKind {
+        /// The entry's name.
+        plugin: String,
+        /// What was asked for.
+        wanted: Kind,
+        /// What it exports.
+        found: Vec<Kind>,
+    },
+}
+
+fn names(kinds: &[Kind]) -> String {
+    kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// All plugins of a configuration.
+#[derive(Default)]
+pub struct Registry {
+    plugins: BTreeMap<String, Arc<LoadedPlugin>>,
+}
+
+impl Registry {
+    /// Loads every entry. One that cannot be loaded is unavailable, unless it is `required`.
+    ///
+    /// # Errors
+    /// Everything that is for the operator to put right: a faulty `config` table, a native plugin without trust or hash,
+    /// an unknown builtin or interface, a `required` plugin that cannot be loaded.
+    pub async fn load(
+        entries: &BTreeMap<String, PluginEntry>,
+        trust: &Trust,
+        environment: &Environment,
+    ) -> Result<Self, Vec<LoadError>> {
+        let loader = load::Loader::new(entries, trust, environment);
+        let (mut plugins, mut errors) = (BTreeMap::new(), Vec::new());
+        for (name, entry) in entries {
+            match loader.load(name, entry).await {
+                Ok(plugin) => {
+                    plugins.insert(name.clone(), Arc::new(plugin));
+                }
+                Err(faults) => errors.extend(faults.into_iter().map(|why| LoadError { plugin: name.clone(), why })),
+            }
+        }
+        if errors.is_empty() { Ok(Self { plugins }) } else { Err(errors) }
+    }
+
+    /// All of them, by name.
+    pub fn plugins(&self) -> impl Iterator<Item = &Arc<LoadedPlugin>> {
+        self.plugins.values()
+    }
+
+    /// The plugin of this name.
+    #[must_use]
+    pub fn plugin(&self, name: &str) -> Option<&Arc<LoadedPlugin>> {
+        self.plugins.get(name)
+    }
+
+    /// The user verifier of this name.
+    ///
+    /// # Errors
+    /// When there is no such plugin, or it is something else.
+    pub fn user_verifier(&self, name: &str) -> Result<Arc<dyn UserVerifier>, LookupError> {
+        self.find(name, Kind::UserVerifier, LoadedPlugin::as_user_verifier)
+    }
+
+    /// The scope policy of this name.
+    ///
+    /// # Errors
+    /// When there is no such plugin, or it is something else.
+    pub fn scope_policy(&self, name: &str) -> Result<Arc<dyn ScopePolicy>, LookupError> {
+        self.find(name, Kind::ScopePolicy, LoadedPlugin::as_scope_policy)
+    }
+
+    /// The token format of this name.
+    ///
+    /// # Errors
+    /// When there is no such plugin, or it is something else.
+    pub fn token_format(&self, name: &str) -> Result<Arc<dyn TokenFormat>, LookupError> {
+        self.find(name, Kind::TokenFormat, LoadedPlugin::as_token_format)
+    }
+
+    fn find<T>(
+        &self,
+        name: &str,
+        wanted: Kind,
+        view: impl FnOnce(&LoadedPlugin) -> Option<T>,
+    ) -> Result<T, LookupError> {
+        let plugin = self.plugin(name).ok_or_else(|| LookupError::Missing(name.to_owned()))?;
+        view(plugin).ok_or_else(|| LookupError::WrongKind {
+            plugin: name.to_owned(),
+            wanted,
+            found: plugin.kinds.clone(),
+        })
+    }
+}

@@ -1,0 +1,230 @@
+//! Loads one entry: read the bytes once, hash, compare, open, describe, check the config.
+
+use super::{Environment, LoadedPlugin, PackagingKind, State};
+use crate::config::model::{PluginEntry, PluginSource, Trust};
+use crate::plugin::builtin::Linked;
+use crate::plugin::host::{Interface, PluginHost};
+use crate::plugin::hosted::{Hosted, Packaging};
+use crate::plugin::limits::{Kind, Limits};
+use crate::plugin::native::NativePlugin;
+use crate::plugin::private_dir::{PrivateDir, sha256_hex};
+#[cfg(feature = "wasm")]
+use crate::plugin::{host::CallHost, wasm::WasmHost};
+use pintle_plugin_api::Manifest;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+/// What all entries share.
+pub(super) struct Loader<'a> {
+    environment: &'a Environment,
+    trust: &'a Trust,
+    #[cfg(feature = "wasm")]
+    wasm: Option<Result<Arc<WasmHost>, String>>,
+}
+
+/// Why an entry is not loaded.
+enum Failure {
+    /// The operator has to change something: the server does not start.
+    Config(Vec<String>),
+    /// It may work another time: the plugin is unavailable.
+    Load(String),
+}
+
+impl From<String> for Failure {
+    fn from(why: String) -> Self {
+        Self::Load(why)
+    }
+}
+
+/// A plugin that is ready for its limits.
+struct Ready {
+    packaging: Box<dyn Packaging>,
+    manifest: Manifest,
+    kinds: Vec<Kind>,
+    host: Arc<PluginHost>,
+    sha256: Option<String>,
+}
+
+impl<'a> Loader<'a> {
+    pub(super) fn new(entries: &BTreeMap<String, PluginEntry>, trust: &'a Trust, environment: &'a Environment) -> Self {
+        #[cfg(not(feature = "wasm"))]
+        let _ = entries;
+        Self {
+            environment,
+            trust,
+            #[cfg(feature = "wasm")]
+            wasm: wasm_host(entries, &environment.cache_dir),
+        }
+    }
+
+    /// The loaded or unavailable plugin, or every fault that keeps the server from starting.
+    pub(super) async fn load(&self, name: &str, entry: &PluginEntry) -> Result<LoadedPlugin, Vec<String>> {
+        let loaded = match &entry.source {
+            PluginSource::Builtin(builtin) => self.builtin(name, entry, builtin),
+            PluginSource::Native(path) => self.native(name, entry, path).await,
+            PluginSource::Wasm(path) => self.component(name, entry, path).await,
+        };
+        match loaded {
+            Ok(ready) => Ok(loaded_plugin(name, entry, ready)),
+            Err(Failure::Config(faults)) => Err(faults),
+            Err(Failure::Load(why)) if entry.required => Err(vec![why]),
+            Err(Failure::Load(why)) => {
+                tracing::error!(plugin = name, why, "a plugin could not be loaded: its calls answer unavailable");
+                Ok(unavailable(name, entry, why))
+            }
+        }
+    }
+
+    fn builtin(&self, name: &str, entry: &PluginEntry, builtin: &str) -> Result<Ready, Failure> {
+        let plugin = self.environment.builtins.get(builtin).ok_or_else(|| {
+            let known = self.environment.builtins.keys().cloned().collect::<Vec<_>>().join(", ");
+            Failure::Config(vec![format!("source: there is no builtin `{builtin}`, but {known}")])
+        })?;
+        let manifest = (plugin.manifest)();
+        let allowed = match &entry.allow {
+            Some(_) => allowed(entry)?,
+            None => manifest.wants.iter().filter_map(|wanted| Interface::from_name(wanted)).collect(),
+        };
+        let linked = Linked::new(plugin, &entry.config_json).map_err(config_faults)?;
+        let (kinds, host) = (linked.kinds(), self.host(name, entry, allowed));
+        Ok(Ready { packaging: Box::new(linked), manifest, kinds, host, sha256: None })
+    }
+
+    async fn native(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
+        if !self.trust.native {
+            return Err(Failure::Config(vec!["a native plugin needs `native = true` in [trust]".to_owned()]));
+        }
+        let sha256 = entry.sha256.clone().ok_or_else(|| {
+            Failure::Config(vec!["sha256: missing; a native plugin loads only by its hash".to_owned()])
+        })?;
+        let host = self.host(name, entry, allowed(entry)?);
+        let (path, folder, loading) = (path.to_owned(), self.environment.cache_dir.clone(), Arc::clone(&host));
+        let (plugin, sha256) = blocking(move || {
+            let bytes = read(&path)?;
+            let private = PrivateDir::open(&folder).map_err(|error| error.to_string())?;
+            let plugin = NativePlugin::load(&bytes, &sha256, &private, loading, Handle::current())?;
+            Ok((plugin, sha256_hex(&bytes)))
+        })
+        .await?;
+        plugin.start().await.map_err(|error| error.to_string())?.map_err(config_faults)?;
+        let (manifest, kinds) = (plugin.manifest().clone(), plugin.kinds());
+        if kinds.is_empty() {
+            return Err(Failure::Load("it exports no kind of plugin that this server knows".to_owned()));
+        }
+        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: Some(sha256) })
+    }
+
+    #[cfg(feature = "wasm")]
+    async fn component(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
+        let wasm = match &self.wasm {
+            Some(wasm) => Arc::clone(wasm.as_ref().map_err(Clone::clone)?),
+            None => return Err(Failure::Load("there is no Wasm host".to_owned())),
+        };
+        let host = self.host(name, entry, allowed(entry)?);
+        let (path, expected, reuse) = (path.to_owned(), entry.sha256.clone(), entry.reuse);
+        let (plugin, sha256) = blocking(move || {
+            let bytes = read(&path)?;
+            let found = sha256_hex(&bytes);
+            if expected.is_some_and(|expected| !found.eq_ignore_ascii_case(&expected)) {
+                return Err(format!("its sha256 is {found}, the config says another"));
+            }
+            Ok((wasm.load(&bytes, reuse)?, found))
+        })
+        .await?;
+        let limits = Limits::new(entry.limits.clone()).of_lifecycle();
+        let call = || Arc::new(CallHost::new(Arc::clone(&host), "", limits, None, None));
+        let described = async {
+            let manifest = plugin.describe(call()).await?;
+            Ok::<_, pintle_plugin_api::PluginError>((
+                manifest,
+                plugin.validate_config(call(), &entry.config_json).await?,
+            ))
+        };
+        let (manifest, config) = tokio::time::timeout(limits.wall, described)
+            .await
+            .map_err(|_| "it does not describe itself in time".to_owned())?
+            .map_err(|error| error.to_string())?;
+        config.map_err(config_faults)?;
+        let kinds = plugin.kinds();
+        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: Some(sha256) })
+    }
+
+    #[cfg(not(feature = "wasm"))]
+    async fn component(&self, _name: &str, _entry: &PluginEntry, _path: &Path) -> Result<Ready, Failure> {
+        Err(Failure::Config(vec!["source: this server was built without the Wasm host".to_owned()]))
+    }
+
+    fn host(&self, name: &str, entry: &PluginEntry, allowed: Vec<Interface>) -> Arc<PluginHost> {
+        Arc::new(PluginHost::new(name, Arc::clone(&self.environment.services), allowed, &entry.config_json))
+    }
+}
+
+/// The Wasm host, where an entry needs it: its address space is large.
+#[cfg(feature = "wasm")]
+fn wasm_host(entries: &BTreeMap<String, PluginEntry>, cache_dir: &Path) -> Option<Result<Arc<WasmHost>, String>> {
+    let components = entries.values().filter(|entry| matches!(entry.source, PluginSource::Wasm(_)));
+    let memory_bytes = components.map(|entry| Limits::new(entry.limits.clone()).memory_bytes()).max()?;
+    let cache =
+        PrivateDir::open(cache_dir).inspect_err(|error| tracing::warn!(%error, "compiled plugins are not cached")).ok();
+    Some(WasmHost::new(memory_bytes, cache).map(Arc::new).map_err(|error| format!("the Wasm host: {error}")))
+}
+
+fn config_faults(faults: Vec<String>) -> Failure {
+    Failure::Config(faults.into_iter().map(|fault| format!("config: {fault}")).collect())
+}
+
+fn allowed(entry: &PluginEntry) -> Result<Vec<Interface>, Failure> {
+    let (mut interfaces, mut faults) = (Vec::new(), Vec::new());
+    for name in entry.allow.iter().flatten() {
+        match Interface::from_name(name) {
+            Some(interface) => interfaces.push(interface),
+            None => faults.push(format!("allow: there is no host interface `{name}`")),
+        }
+    }
+    if faults.is_empty() { Ok(interfaces) } else { Err(Failure::Config(faults)) }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, Failure> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err("loading it panicked".to_owned())).map_err(Failure::Load)
+}
+
+fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready) -> LoadedPlugin {
+    let Ready { packaging, manifest, kinds, host, sha256 } = ready;
+    let hosted = Hosted::new(packaging, host, Limits::new(entry.limits.clone()));
+    LoadedPlugin {
+        name: name.to_owned(),
+        packaging: packaging_kind(entry),
+        version: manifest.version,
+        sha256,
+        kinds,
+        self_contained: manifest.self_contained,
+        state: State::Ready(Arc::new(hosted)),
+    }
+}
+
+fn unavailable(name: &str, entry: &PluginEntry, why: String) -> LoadedPlugin {
+    LoadedPlugin {
+        name: name.to_owned(),
+        packaging: packaging_kind(entry),
+        version: String::new(),
+        sha256: entry.sha256.clone(),
+        kinds: Vec::new(),
+        self_contained: false,
+        state: State::Unavailable(why),
+    }
+}
+
+const fn packaging_kind(entry: &PluginEntry) -> PackagingKind {
+    match entry.source {
+        PluginSource::Builtin(_) => PackagingKind::Builtin,
+        PluginSource::Native(_) => PackagingKind::Native,
+        PluginSource::Wasm(_) => PackagingKind::Wasm,
+    }
+}

@@ -1,0 +1,4 @@
+//! Behaviour over HTTP.
+#![allow(missing_docs)]
+
+mod seeds;
