@@ -19,6 +19,18 @@ pub enum ErrorKind {
     Unavailable,
 }
 
+impl ErrorKind {
+    /// The word for the audit log and the socket.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::NotFound => "not-found",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// Why a command was not done. The text is for the operator and holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{message}")]

@@ -22,6 +22,7 @@ pub use secret::SecretText;
 pub use tokens::RevokeTarget;
 pub use users::NewUser;
 
+use crate::audit::{AuditEvent, AuditKind};
 use crate::flow::Core;
 pub use crate::lockout::Release;
 use serde::{Deserialize, Serialize};
@@ -123,38 +124,68 @@ pub enum Command {
 }
 
 impl Command {
-    /// The name in the log, such as `user-add`.
+    /// The name in the log, such as `user.add`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::UserAdd(_) => "user-add",
-            Self::UserList { .. } => "user-list",
-            Self::UserShow { .. } => "user-show",
-            Self::UserPasswd { .. } => "user-passwd",
-            Self::UserDisable { .. } => "user-disable",
-            Self::UserEnable { .. } => "user-enable",
-            Self::UserRemove { .. } => "user-remove",
-            Self::ClientList { .. } => "client-list",
-            Self::ClientAdd(_) => "client-add",
-            Self::ClientRotateSecret { .. } => "client-rotate-secret",
-            Self::ClientRemove { .. } => "client-remove",
-            Self::TokenInspect { .. } => "token-inspect",
-            Self::TokenRevoke(_) => "token-revoke",
-            Self::KeysList => "keys-list",
-            Self::KeysRotate { .. } => "keys-rotate",
-            Self::LockoutList { .. } => "lockout-list",
-            Self::LockoutRelease(_) => "lockout-release",
+            Self::UserAdd(_) => "user.add",
+            Self::UserList { .. } => "user.list",
+            Self::UserShow { .. } => "user.show",
+            Self::UserPasswd { .. } => "user.passwd",
+            Self::UserDisable { .. } => "user.disable",
+            Self::UserEnable { .. } => "user.enable",
+            Self::UserRemove { .. } => "user.remove",
+            Self::ClientList { .. } => "client.list",
+            Self::ClientAdd(_) => "client.add",
+            Self::ClientRotateSecret { .. } => "client.rotate_secret",
+            Self::ClientRemove { .. } => "client.remove",
+            Self::TokenInspect { .. } => "token.inspect",
+            Self::TokenRevoke(_) => "token.revoke",
+            Self::KeysList => "keys.list",
+            Self::KeysRotate { .. } => "keys.rotate",
+            Self::LockoutList { .. } => "lockout.list",
+            Self::LockoutRelease(_) => "lockout.release",
+        }
+    }
+
+    /// The command for the audit log: who it is about, and no secret.
+    fn event(&self) -> AuditEvent {
+        let event = AuditEvent::new(AuditKind::Admin).action(self.name());
+        match self {
+            Self::UserAdd(new) => event.username(&new.username),
+            Self::UserShow { user }
+            | Self::UserPasswd { user, .. }
+            | Self::UserDisable { user }
+            | Self::UserEnable { user }
+            | Self::UserRemove { user }
+            | Self::TokenRevoke(RevokeTarget::User(user))
+            | Self::LockoutRelease(Release::Account(user)) => event.username(user),
+            Self::ClientAdd(NewClient { id, .. })
+            | Self::ClientRotateSecret { id, .. }
+            | Self::ClientRemove { id }
+            | Self::TokenRevoke(RevokeTarget::Client(id)) => event.client(id),
+            _ => event,
         }
     }
 }
 
-/// Does what the command says; what is changed is durable when it returns.
+/// Does what the command says, and writes it into the audit log. What is changed is durable when it returns.
 ///
 /// The answer is the JSON that `--json` prints; of a list it is a page: `{ "items": […], "next": … }`.
 ///
 /// # Errors
 /// `Refused`, `NotFound`, `Unavailable`. Nothing was changed then, but where many lockout entries are released.
 pub async fn execute(core: &Core, command: Command) -> Result<Value, AdminError> {
+    let event = command.event();
+    let outcome = dispatch(core, command).await;
+    core.audit.record(&match &outcome {
+        Ok(_) => event,
+        Err(error) => event.error(error.kind.name()),
+    });
+    outcome
+}
+
+async fn dispatch(core: &Core, command: Command) -> Result<Value, AdminError> {
     match command {
         Command::UserAdd(new) => users::add(core, new).await,
         Command::UserList { after } => users::list(core, after.as_deref()).await,

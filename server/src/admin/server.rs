@@ -1,7 +1,7 @@
 //! The running server's side: a unix socket that only its own user, and root, can use.
 
 use super::wire::{self, MAX_COMMAND_BYTES, Reply};
-use super::{AdminError, Command, execute, socket_path};
+use super::{AdminError, execute, socket_path};
 use crate::app::App;
 use std::fs;
 use std::io;
@@ -105,7 +105,10 @@ async fn converse(stream: UnixStream, app: &App) -> io::Result<()> {
     let mut reader = BufReader::new(reader);
     while let Some(line) = wire::read_line(&mut reader, MAX_COMMAND_BYTES).await? {
         let reply = match serde_json::from_slice(&line) {
-            Ok(command) => run(app, command).await,
+            Ok(command) => match execute(&app.core, command).await {
+                Ok(value) => Reply::Done(value),
+                Err(error) => Reply::Failed(error),
+            },
             Err(_) => {
                 Reply::Failed(AdminError::refused("the server does not know this command: is it of another release?"))
             }
@@ -113,18 +116,4 @@ async fn converse(stream: UnixStream, app: &App) -> io::Result<()> {
         wire::write_line(&mut writer, &reply).await?;
     }
     Ok(())
-}
-
-async fn run(app: &App, command: Command) -> Reply {
-    let name = command.name();
-    match execute(&app.core, command).await {
-        Ok(value) => {
-            tracing::info!(command = name, "done");
-            Reply::Done(value)
-        }
-        Err(error) => {
-            tracing::info!(command = name, kind = ?error.kind, %error, "not done");
-            Reply::Failed(error)
-        }
-    }
 }

@@ -59,7 +59,7 @@ PINTLE_… variables override the configuration: PINTLE_LISTEN__ADDRESS=127.0.0.
   pintle check --config pintle.toml --json
 
 Exit code 3 with all errors where the configuration has any. A store that is there is opened, unless a server has it
-open; where there is none, none is made.")]
+open; where there is none, none is made. Plugins are compiled and kept in the data folder.")]
     Check {
         #[command(flatten)]
         output: Output,
@@ -98,6 +98,14 @@ open; where there is none, none is made.")]
         output: Output,
         #[command(subcommand)]
         command: LockoutCommand,
+    },
+    /// Make plugins
+    #[cfg(feature = "wasm")]
+    Plugin {
+        #[command(flatten)]
+        output: Output,
+        #[command(subcommand)]
+        command: PluginCommand,
     },
     /// Print a completion script for a shell
     #[command(after_help = "Examples:
@@ -359,4 +367,43 @@ pub struct LockoutRelease {
     /// Everything
     #[arg(long)]
     pub all: bool,
+}
+
+/// `pintle plugin …`.
+#[cfg(feature = "wasm")]
+#[derive(Debug, Subcommand)]
+pub enum PluginCommand {
+    /// Make a plugin of a Rust crate: a Wasm component, or a native library
+    #[command(after_help = "Examples:
+  pintle plugin build plugins/scope-rules
+  pintle plugin build my-plugin --out-dir /etc/pintle/plugins
+  pintle plugin build my-plugin --native
+
+Prints the file and its SHA-256. A component is built with rustup's target wasm32-unknown-unknown or with Debian's
+toolchain, whichever is there; where neither is, the error says what to install.")]
+    Build(PluginBuild),
+}
+
+/// What to build.
+#[cfg(feature = "wasm")]
+#[derive(Debug, Args)]
+pub struct PluginBuild {
+    /// The crate's folder, with its Cargo.toml and plugin.toml
+    #[arg(value_name = "CRATE DIR")]
+    pub crate_dir: PathBuf,
+    /// Where the plugin goes; pintle/ in the target folder, if left out
+    #[arg(long, value_name = "DIR")]
+    pub out_dir: Option<PathBuf>,
+    /// Cargo's target folder; the crate's own, if left out
+    #[arg(long, value_name = "DIR")]
+    pub target_dir: Option<PathBuf>,
+    /// Make a native library for this machine
+    #[arg(long)]
+    pub native: bool,
+    /// Fetch nothing
+    #[arg(long)]
+    pub offline: bool,
+    /// Use the crate's Cargo.lock as it is
+    #[arg(long)]
+    pub locked: bool,
 }

@@ -13,7 +13,8 @@ fn a_check_makes_nothing_and_says_what_would_run() {
     assert_eq!(report["clients"][0]["id"], "demo");
     assert_eq!(report["chain"][0]["plugin"], "local");
     let local = report["plugins"].as_array().unwrap().iter().find(|plugin| plugin["name"] == "local").unwrap();
-    assert_eq!(local["packaging"], "builtin");
+    assert_eq!((&local["packaging"], &local["kinds"][0]), (&"builtin".into(), &"user-verifier".into()));
+    assert!(local["version"].is_string(), "{local}");
     assert_eq!((&report["token_format"], &report["algorithm"]), (&"jwt".into(), &"EdDSA".into()));
     assert!(report["store"]["state"].as_str().unwrap().contains("not there yet"));
     let warnings = report["warnings"].to_string();
@@ -60,4 +61,15 @@ fn a_missing_secret_or_another_master_key_is_a_bad_configuration() {
     fs::remove_file(ground.data_dir().join("master.key")).unwrap();
     let ended = ground.run("check");
     assert!(ended.code == 3 && ended.stderr.contains("master key"), "{ended:?}");
+}
+
+#[test]
+fn a_plugin_that_cannot_be_loaded_is_shown_and_fails_the_check() {
+    let ground = Ground::new();
+    fs::write(ground.path().join("broken.wasm"), "no component").unwrap();
+    let config = "issuer = \"http://127.0.0.1:8080\"\n[plugins.broken]\nsource = \"broken.wasm\"\n";
+    fs::write(ground.path().join("pintle.toml"), config).unwrap();
+    let ended = ground.run("check --config pintle.toml");
+    assert!(ended.code == 3 && ended.stderr.contains("plugin broken:"), "{ended:?}");
+    assert!(ended.stdout.contains("broken.wasm"), "{ended:?}");
 }

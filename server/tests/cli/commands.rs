@@ -46,7 +46,7 @@ fn the_exit_code_says_how_a_command_ended() {
         ("client remove nobody", "", 4, "nobody"),
         ("token revoke nonsense", "", 4, "no token"),
         ("lockout release dory", "", 4, "no failed logins"),
-        ("user add dory --password-stdin", "short\n", 1, "8 characters"),
+        ("user add dory --password-stdin", "short\n", 1, "fewer than"),
         ("user add dory --password-stdin", "", 2, "standard input"),
         ("client rotate-secret demo-service", "", 1, "in the configuration"),
         ("client add web --type public --grant password", "", 1, "trusted"),
@@ -162,4 +162,19 @@ fn every_shell_gets_its_completions() {
         let ended = Ground::new().run(&format!("completions {shell}"));
         assert!(ended.code == 0 && ended.stdout.contains("rotate-secret"), "{shell}");
     }
+}
+
+#[test]
+fn commands_are_in_the_audit_log_without_their_secrets() {
+    let ground = Ground::new();
+    std::fs::write(ground.path().join("audit.toml"), "[log]\naudit = \"audit.log\"\n").unwrap();
+    let password = "just-keep-swimming";
+    assert_eq!(ground.run_with("user add dory --password-stdin --overlay audit.toml", password).code, 0);
+    assert_eq!(ground.run("client remove nobody --overlay audit.toml").code, 4);
+    let log = std::fs::read_to_string(ground.path().join("audit.log")).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2, "{log}");
+    assert_eq!((&lines[0]["action"], &lines[0]["username"]), (&"user.add".into(), &"dory".into()));
+    assert_eq!((&lines[1]["action"], &lines[1]["error"]), (&"client.remove".into(), &"not-found".into()));
+    assert!(!log.contains(password));
 }

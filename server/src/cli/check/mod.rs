@@ -14,6 +14,7 @@ use pintle::flow::Core;
 use pintle::http::tls::ReloadingTls;
 use pintle::keys::{MASTER_KEY_FILE, MasterKey, MasterKeyOrigin};
 use pintle::logging;
+use pintle::plugin::registry::LoadedPlugin;
 use pintle::store::memory::MemoryStore;
 use pintle::store::sled::{OpenError, SledOptions, SledStore};
 use report::{ChainStep, Endpoints, KeySource, PluginFacts, Report, StoreFacts};
@@ -33,7 +34,7 @@ pub async fn check(open: &Opening, json: bool) -> Result<(), Failure> {
     } else {
         text::print(&report.text());
     }
-    Ok(())
+    refuse_broken(&report.plugins)
 }
 
 /// What the server reads beside its configuration and its plugins.
@@ -47,12 +48,14 @@ fn verify_files(config: &Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A builder that makes neither a store nor a master key: what is not there yet is made in memory.
+/// A builder that makes neither a store nor a master key nor an audit log: what is not there yet is made in memory.
 fn on_existing_store(open: &Opening, config: &Config) -> Result<(Builder, StoreFacts), Failure> {
     let surroundings = &open.surroundings;
     let (clock, entropy) = (&surroundings.clock, &*surroundings.entropy);
     let path = config.data_dir.join("store");
-    let mut builder = open.builder(config.clone());
+    let mut unaudited = config.clone();
+    unaudited.log.audit = config.log.audit.clone().filter(|file| file.exists());
+    let mut builder = open.builder(unaudited);
     let mut facts = StoreFacts { path: path.clone(), state: "ok".to_owned() };
     let in_memory = || Arc::new(MemoryStore::new(clock.clone()));
     if path.exists() {
@@ -115,5 +118,13 @@ async fn clients(core: &Core) -> Result<Vec<Value>, Failure> {
 }
 
 fn plugins(app: &App) -> Vec<PluginFacts> {
-    app.config.plugins.iter().map(|(name, entry)| PluginFacts::of_entry(name, entry)).collect()
+    let facts = |plugin: &Arc<LoadedPlugin>| PluginFacts::of(plugin, app.config.plugins.get(&plugin.name));
+    app.registry.plugins().map(facts).collect()
+}
+
+/// A server would start without a plugin that is not required, and answer 503 where it is asked.
+fn refuse_broken(plugins: &[PluginFacts]) -> Result<(), Failure> {
+    let broken = |plugin: &PluginFacts| Some(format!("plugin {}: {}", plugin.name, plugin.failure.as_ref()?));
+    let broken: Vec<String> = plugins.iter().filter_map(broken).collect();
+    if broken.is_empty() { Ok(()) } else { Err(Failure::configuration(broken.join("\n"))) }
 }

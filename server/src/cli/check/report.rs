@@ -4,6 +4,7 @@ use crate::cli::text;
 use pintle::app::App;
 use pintle::config::model::{Address, ChainEntry, Listen, PluginEntry, PluginSource};
 use pintle::keys::MasterKeyOrigin;
+use pintle::plugin::registry::LoadedPlugin;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write;
@@ -98,7 +99,7 @@ impl ChainStep {
     }
 }
 
-/// A plugin of the configuration.
+/// A plugin that the server would run.
 #[derive(Serialize)]
 pub struct PluginFacts {
     pub name: String,
@@ -106,20 +107,32 @@ pub struct PluginFacts {
     pub packaging: &'static str,
     /// `builtin:<name>`, or the file.
     pub source: String,
-    /// What the plugin says about itself.
+    pub kinds: Vec<&'static str>,
+    /// What the plugin says about itself; none where it could not be loaded.
     pub version: Option<String>,
     /// Of the file.
     pub sha256: Option<String>,
+    /// Why it could not be loaded.
+    pub failure: Option<String>,
 }
 
 impl PluginFacts {
-    pub fn of_entry(name: &str, entry: &PluginEntry) -> Self {
-        let (packaging, source) = match &entry.source {
-            PluginSource::Builtin(name) => ("builtin", format!("builtin:{name}")),
-            PluginSource::Wasm(path) => ("wasm", path.display().to_string()),
-            PluginSource::Native(path) => ("native", path.display().to_string()),
+    /// A loaded plugin, and its entry; none for the formats that every server has.
+    pub fn of(plugin: &LoadedPlugin, entry: Option<&PluginEntry>) -> Self {
+        let source = match entry.map(|entry| &entry.source) {
+            None => format!("builtin:{}", plugin.name),
+            Some(PluginSource::Builtin(name)) => format!("builtin:{name}"),
+            Some(PluginSource::Wasm(path) | PluginSource::Native(path)) => path.display().to_string(),
         };
-        Self { name: name.to_owned(), packaging, source, version: None, sha256: entry.sha256.clone() }
+        Self {
+            name: plugin.name.clone(),
+            packaging: plugin.packaging.name(),
+            source,
+            kinds: plugin.kinds.iter().map(|kind| kind.name()).collect(),
+            version: Some(plugin.version.clone()).filter(|version| !version.is_empty()),
+            sha256: plugin.sha256.clone(),
+            failure: plugin.failure().map(str::to_owned),
+        }
     }
 }
 
@@ -173,6 +186,7 @@ const CLIENTS: &[(&str, &str)] = &[
 const PLUGINS: &[(&str, &str)] = &[
     ("NAME", "name"),
     ("PACKAGING", "packaging"),
+    ("KINDS", "kinds"),
     ("VERSION", "version"),
     ("SHA-256", "sha256"),
     ("SOURCE", "source"),
