@@ -1,11 +1,11 @@
 //! A text that no log shows and that is wiped when it goes.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use zeroize::Zeroizing;
 
 /// A password or a token on its way to the server. `Debug` shows nothing of it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(from = "String")]
 pub struct SecretText(pub Zeroizing<String>);
 
 impl From<String> for SecretText {
@@ -14,9 +14,9 @@ impl From<String> for SecretText {
     }
 }
 
-impl From<SecretText> for String {
-    fn from(text: SecretText) -> Self {
-        text.0.as_str().to_owned()
+impl Serialize for SecretText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

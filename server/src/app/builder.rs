@@ -10,7 +10,7 @@ use crate::config::secret::SecretError;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::flow::clients::ClientDirectory;
 use crate::flow::{Core, Settings};
-use crate::keys::{KeyError, KeyOptions, KeyRing, MasterKey};
+use crate::keys::{KeyError, KeyOptions, KeyRing, MasterKey, MasterKeyOrigin};
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::oauth::client::GrantType;
@@ -77,6 +77,7 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     store: Option<Arc<dyn Store>>,
+    master_key: Option<(MasterKey, MasterKeyOrigin)>,
     verifiers: Vec<Backend>,
 }
 
@@ -90,6 +91,7 @@ impl Builder {
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy),
             store: None,
+            master_key: None,
             verifiers: Vec::new(),
         }
     }
@@ -122,6 +124,13 @@ impl Builder {
         self
     }
 
+    /// Another master key than `keys.master` names, and where it is said to come from.
+    #[must_use]
+    pub fn master_key(mut self, key: MasterKey, origin: MasterKeyOrigin) -> Self {
+        self.master_key = Some((key, origin));
+        self
+    }
+
     /// A backend of the embedding program's own, asked before the configured chain. `name` is kept with every identity
     /// and must not change.
     #[must_use]
@@ -135,12 +144,15 @@ impl Builder {
     /// # Errors
     /// See [`StartError`].
     pub async fn build(self) -> Result<App, StartError> {
-        let Self { config, environment, clock, entropy, store, mut verifiers } = self;
+        let Self { config, environment, clock, entropy, store, master_key, mut verifiers } = self;
         let store = match store {
             Some(store) => store,
             None => open_store(&config, clock.clone())?,
         };
-        let (master, master_key) = MasterKey::load(config.keys.master.as_ref(), &config.data_dir, &*entropy)?;
+        let (master, master_key) = match master_key {
+            Some(given) => given,
+            None => MasterKey::load(config.keys.master.as_ref(), &config.data_dir, &*entropy)?,
+        };
         let keys = KeyRing::open(store.clone(), &master, key_options(&config), clock.clone(), entropy.clone()).await?;
         let keys = Arc::new(keys);
         let hasher = PasswordHasher::start(&config.passwords, entropy.clone())?;

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 const ABOUT: &str = "Pintle, an identity server for OAuth 2 with plugins
 
-Commands other than `serve` work beside a running server, through a socket in its data folder that only its own user
-can use, and without one, on the store itself. Give them the same --config (and --overlay) as the server.";
+Commands other than `serve` work beside a running server, through a socket in its data folder that only its own user \
+can use, and without one, on the store itself. Give them the same --config and --overlay as the server.";
 
 /// The command line.
 #[derive(Debug, Parser)]
@@ -98,12 +98,6 @@ open; where there is none, none is made.")]
         output: Output,
         #[command(subcommand)]
         command: LockoutCommand,
-    },
-    /// Work on plugins
-    #[cfg(feature = "wasm")]
-    Plugin {
-        #[command(subcommand)]
-        command: PluginCommand,
     },
     /// Print a completion script for a shell
     #[command(after_help = "Examples:
@@ -365,29 +359,4 @@ pub struct LockoutRelease {
     /// Everything
     #[arg(long)]
     pub all: bool,
-}
-
-/// `pintle plugin …`.
-#[cfg(feature = "wasm")]
-#[derive(Debug, Subcommand)]
-pub enum PluginCommand {
-    /// Make a Wasm component from a Rust plugin crate
-    #[command(after_help = "Examples:
-  pintle plugin build plugins/scope-rules
-  pintle plugin build my-plugin --output /etc/pintle/my-plugin.wasm
-
-Builds with the target wasm32-unknown-unknown of rustup, or with Debian's toolchain, whichever is there.")]
-    Build(PluginBuild),
-}
-
-/// What to build.
-#[cfg(feature = "wasm")]
-#[derive(Debug, Args)]
-pub struct PluginBuild {
-    /// The crate's folder
-    #[arg(value_name = "CRATE DIR")]
-    pub crate_dir: PathBuf,
-    /// Where the component goes; <crate's name>.wasm in the crate's folder, if left out
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
 }

@@ -25,7 +25,7 @@ pub const EXIT_CODES: &str = "Exit codes:
   2  the command line cannot be understood
   3  the configuration has errors; all of them are shown
   4  there is no such user, client, token or entry
-  5  something is missing now: the store is in use or broken, an address is taken, a server does not answer";
+  5  not now: the store is in use or broken, an address is taken, the server does not answer";
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {

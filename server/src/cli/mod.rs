@@ -9,8 +9,6 @@ mod exit;
 mod log;
 mod open;
 mod password;
-#[cfg(feature = "wasm")]
-mod plugin_build;
 mod serve;
 mod text;
 
@@ -51,8 +49,6 @@ fn dispatch(cli: Cli, surroundings: Surroundings) -> Result<(), Failure> {
         Command::Token { output, command } => admin::token(&open, output.json, command),
         Command::Keys { output, command } => admin::keys(&open, output.json, command),
         Command::Lockout { output, command } => admin::lockout(&open, output.json, command),
-        #[cfg(feature = "wasm")]
-        Command::Plugin { command: args::PluginCommand::Build(build) } => plugin_build::build(&build),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pintle", &mut script);

@@ -22,8 +22,8 @@ impl Opening {
             environment: self.surroundings.environment.clone(),
         };
         config::load(&options).map_err(|errors| {
-            let count = errors.0.len();
-            Failure::configuration(format!("{count} in the configuration:\n{errors}"))
+            let many = if errors.0.len() == 1 { "1 error".to_owned() } else { format!("{} errors", errors.0.len()) };
+            Failure::configuration(format!("{many} in the configuration:\n{errors}"))
         })
     }
 

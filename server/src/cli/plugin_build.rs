@@ -1,5 +1,0 @@
-use super::args::PluginBuild;
-use super::exit::Failure;
-pub fn build(_build: &PluginBuild) -> Result<(), Failure> {
-    Ok(())
-}

@@ -1,0 +1,50 @@
+//! `pintle serve` without a configuration.
+
+use super::ground::Ground;
+use std::process::Command;
+
+#[test]
+fn the_printed_calls_work_when_they_are_pasted() {
+    let ground = Ground::new();
+    let server = ground.serve();
+    let (status, answer) = server.issue(0);
+    assert_eq!((status, answer["token_type"].as_str()), (200, Some("Bearer")), "{answer}");
+    assert!(answer["refresh_token"].is_string() && answer["access_token"].is_string());
+    let (status, answer) = server.issue(1);
+    assert_eq!((status, answer["scope"].as_str()), (200, Some("read write")), "{answer}");
+    if Command::new("curl").arg("--version").output().is_ok() {
+        for call in &server.calls {
+            let output = Command::new("sh").args(["-c", call]).output().unwrap();
+            let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(answer["token_type"], "Bearer", "{call}");
+        }
+    }
+}
+
+#[test]
+fn a_restart_replaces_the_secrets_and_ends_what_the_old_password_gave() {
+    let ground = Ground::new();
+    let server = ground.serve();
+    let before = server.calls.clone();
+    let (_, answer) = server.issue(0);
+    assert_eq!(server.stop().0, Some(0));
+    let server = ground.serve();
+    assert!(
+        before.iter().zip(&server.calls).all(|(before, now)| before.split("http").next() != now.split("http").next())
+    );
+    assert_eq!(server.issue(0).0, 200);
+    let (status, refused) = server.refresh(&answer);
+    assert_eq!((status, refused["error"].as_str()), (400, Some("invalid_grant")));
+}
+
+#[test]
+fn signals_drain_or_do_nothing() {
+    let ground = Ground::new();
+    let server = ground.serve();
+    server.signal(libc::SIGHUP);
+    assert_eq!(server.issue(1).0, 200);
+    let (code, log) = server.stop();
+    assert_eq!(code, Some(0), "{log}");
+    assert!(log.contains("draining"), "{log}");
+    assert!(!ground.data_dir().join("admin.sock").exists());
+}

@@ -1,0 +1,63 @@
+//! The admin socket and the store's lock.
+
+use super::ground::Ground;
+use pintle::clock::SystemClock;
+use pintle::store::sled::{SledOptions, SledStore};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+
+#[test]
+fn the_socket_and_its_folder_are_the_owners_alone() {
+    let ground = Ground::new();
+    let _server = ground.serve();
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&ground.data_dir().join("admin.sock")), 0o600);
+    assert_eq!(mode(&ground.data_dir()), 0o700);
+}
+
+#[test]
+fn what_is_no_command_is_refused_and_too_long_a_line_cut_off() {
+    let ground = Ground::new();
+    let _server = ground.serve();
+    let mut stream = UnixStream::connect(ground.data_dir().join("admin.sock")).unwrap();
+    let mut answers = BufReader::new(stream.try_clone().unwrap());
+    let mut answer = String::new();
+    for line in ["{\"user-fly\":{}}\n", "nonsense\n", "\n"] {
+        stream.write_all(line.as_bytes()).unwrap();
+        answer.clear();
+        answers.read_line(&mut answer).unwrap();
+        assert!(answer.contains("\"refused\""), "{answer}");
+    }
+    // The server may close before all of it is written.
+    let _ = stream.write_all(&vec![b'x'; 1024 * 1024]);
+    answer.clear();
+    assert!(answers.read_line(&mut answer).is_err() || answer.is_empty(), "{answer}");
+    assert_eq!(ground.run("user list").code, 0, "others are served on");
+}
+
+#[test]
+fn the_socket_of_a_killed_server_is_in_nobodys_way() {
+    let ground = Ground::new();
+    ground.serve().kill();
+    assert!(ground.data_dir().join("admin.sock").exists());
+    assert_eq!(ground.run("user list").code, 0, "on the store itself");
+    let _server = ground.serve();
+    assert_eq!(ground.run("user list").code, 0, "on the new server");
+}
+
+#[test]
+fn whoever_comes_second_to_the_store_hears_who_has_it() {
+    let ground = Ground::new();
+    ground.run("user list");
+    let options = SledOptions { path: ground.data_dir().join("store"), cache_mib: 16 };
+    let store = SledStore::open(options, Arc::new(SystemClock::new())).unwrap();
+    for command in ["serve", "user list"] {
+        let ended = ground.run(command);
+        let process = format!("in use by process {}", std::process::id());
+        assert!(ended.code == 5 && ended.stderr.contains(&process), "{ended:?}");
+    }
+    drop(store);
+    assert_eq!(ground.run("user list").code, 0);
+}
