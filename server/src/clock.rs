@@ -30,6 +30,11 @@ pub trait Clock: Send + Sync + 'static {
     /// Milliseconds since an arbitrary start; never goes back.
     fn monotonic_ms(&self) -> u64;
 
+    /// As `monotonic_ms`, as finely as the clock goes.
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.monotonic_ms())
+    }
+
     /// Returns once `monotonic_ms` has reached `deadline_ms`.
     async fn sleep_until(&self, deadline_ms: u64);
 
@@ -70,6 +75,10 @@ impl Clock for SystemClock {
 
     fn monotonic_ms(&self) -> u64 {
         u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.start.elapsed()
     }
 
     async fn sleep_until(&self, deadline_ms: u64) {

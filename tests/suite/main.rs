@@ -1,4 +1,6 @@
 //! Behaviour over HTTP.
 #![allow(missing_docs)]
 
+mod lockout;
+mod refresh;
 mod seeds;

@@ -274,7 +274,7 @@ fn metadata(config: &Config, configured: &[crate::oauth::client::Client]) -> Vec
         issuer: config.issuer.clone(),
         authorize: code_works.then(|| url(&paths.authorize)),
         token: url(&paths.token),
-        jwks: url(&paths.jwks),
+        jwks: (!algorithms(config).is_empty()).then(|| url(&paths.jwks)),
         introspect: url(&paths.introspect),
         revoke: url(&paths.revoke),
         scopes: scopes.tokens().to_vec(),

@@ -46,7 +46,7 @@ async fn attempt(
     username: &str,
     password: &Zeroizing<String>,
 ) -> Result<Login, OAuthError> {
-    let admission = admit(core, call, username).await?;
+    let admission = admit(core, call, client, username).await?;
     let request = VerifyRequest {
         username: Some(username.to_owned()),
         kind: "password".to_owned(),
@@ -94,8 +94,11 @@ async fn attempt(
     }
 }
 
-async fn admit(core: &Core, call: &Call, username: &str) -> Result<Admission, OAuthError> {
-    core.lockout.admit(username, call.ip).await.map_err(|error| match error {
+async fn admit(core: &Core, call: &Call, client: &Client, username: &str) -> Result<Admission, OAuthError> {
+    // Behind a confidential client's own server all its users have one address: counting by it would let five of them
+    // lock out the rest. The account is counted all the same.
+    let address = if client.is_confidential() { None } else { call.ip };
+    core.lockout.admit(username, address).await.map_err(|error| match error {
         AdmitError::Refused(refusal) => {
             core.metrics.login(LoginOutcome::LockedOut);
             held_back(refusal.retry_after)

@@ -66,7 +66,7 @@ pub async fn evaluate(core: &Core, call: &Call, bearer: Bearer<'_>, requested: S
     let mut granted = Granted { scope: requested, lifetime };
     let asked_for_some = !granted.scope.is_empty();
     for policy in &core.policies {
-        let started = core.clock.monotonic_ms();
+        let started = core.clock.monotonic();
         let query = query(&bearer, &granted.scope);
         let decision = policy.policy.evaluate(&call.context(Some(&bearer.client.id)), query).await;
         core.note_plugin(call, "scope-policy", &policy.name, started, &decision, "decided");
@@ -181,7 +181,7 @@ async fn issue(
     } else {
         String::new()
     };
-    let started = core.clock.monotonic_ms();
+    let started = core.clock.monotonic();
     let issued = format.format.issue(&context, &claims_json, &key_id).await;
     core.note_plugin(call, "token-format", &format.name, started, &issued, "issued");
     let issued = issued.map_err(|error| OAuthError::unavailable(format!("plugin {}: {error}", format.name)))?;

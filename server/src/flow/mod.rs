@@ -154,16 +154,17 @@ impl Core {
         call: &Call,
         kind: &'static str,
         plugin: &str,
-        started_ms: u64,
+        started: Duration,
         answer: &Result<T, PluginError>,
         verdict: &str,
     ) {
-        let millis = self.clock.monotonic_ms().saturating_sub(started_ms);
+        let took = self.clock.monotonic().saturating_sub(started);
         let outcome = match answer {
             Ok(_) => PluginOutcome::Answered,
             Err(_) => PluginOutcome::Failed,
         };
-        self.metrics.plugin_call(plugin, kind, outcome, Duration::from_millis(millis));
+        self.metrics.plugin_call(plugin, kind, outcome, took);
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         call.trail.verdict(plugin, if answer.is_ok() { verdict } else { "error" }, millis);
     }
 }

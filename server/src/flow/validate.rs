@@ -27,7 +27,7 @@ pub enum Known {
 /// 503 when a format cannot say: never "not active" by mistake, never "active".
 pub async fn known_access_token(core: &Core, call: &Call, token: &str) -> Result<Option<Known>, OAuthError> {
     for format in &core.formats {
-        let started = core.clock.monotonic_ms();
+        let started = core.clock.monotonic();
         let verdict = format.format.validate(&call.context(None), token).await;
         core.note_plugin(call, "token-format", &format.name, started, &verdict, validated(&verdict));
         match verdict {

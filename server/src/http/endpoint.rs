@@ -7,7 +7,6 @@ use crate::flow::Call;
 use crate::oauth::error::OAuthError;
 use bytes::Bytes;
 use std::net::IpAddr;
-use std::time::Duration;
 use warp::hyper::{HeaderMap, Method, header};
 use warp::reply::Response;
 
@@ -100,7 +99,7 @@ impl Endpoint {
 
     /// Answers a request at this endpoint.
     pub async fn serve(self, app: &App, request: Request) -> Response {
-        let started = app.core.clock.monotonic_ms();
+        let started = app.core.clock.monotonic();
         let call = request.call();
         let outcome = self.respond(app, &request, &call).await;
         self.record(app, &call, outcome.as_ref().err());
@@ -113,10 +112,10 @@ impl Endpoint {
             }
             Self::Introspect | Self::Authorize => {}
         }
-        let millis = app.core.clock.monotonic_ms().saturating_sub(started);
+        let took = app.core.clock.monotonic().saturating_sub(started);
         let status = response.status().as_u16();
-        app.core.metrics.request(self.name(), status, Duration::from_millis(millis));
-        tracing::debug!(request = %request.request_id, endpoint = self.name(), status, millis);
+        app.core.metrics.request(self.name(), status, took);
+        tracing::debug!(request = %request.request_id, endpoint = self.name(), status, ?took);
         response
     }
 

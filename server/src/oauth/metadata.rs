@@ -11,7 +11,8 @@ pub struct Metadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     authorization_endpoint: Option<String>,
     token_endpoint: String,
-    jwks_uri: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jwks_uri: Option<String>,
     introspection_endpoint: String,
     revocation_endpoint: String,
     scopes_supported: Vec<String>,
@@ -36,8 +37,8 @@ pub struct Facts {
     pub authorize: Option<String>,
     /// The token endpoint's URL.
     pub token: String,
-    /// The key set's URL.
-    pub jwks: String,
+    /// The key set's URL, where tokens are signed.
+    pub jwks: Option<String>,
     /// The introspection endpoint's URL.
     pub introspect: String,
     /// The revocation endpoint's URL.

@@ -1,0 +1,108 @@
+//! Brute force over HTTP: never more tries than the policy allows, however many come at once.
+
+use async_trait::async_trait;
+use futures_util::future::join_all;
+use pintle::plugin::UserVerifier;
+use pintle_plugin_api::{Accepted, Account, CallContext, PluginError, VerifyOutcome, VerifyRequest};
+use pintle_tests::{Answer, Caller, Options, TestServer};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// Knows `dory` with the password `right`, and counts how often it is asked.
+#[derive(Default)]
+struct Counting(AtomicUsize);
+
+#[async_trait]
+impl UserVerifier for Counting {
+    async fn verify(&self, _call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        Ok(match (request.username.as_deref(), request.secret.as_slice()) {
+            (Some("dory"), b"right") => VerifyOutcome::Accepted(Accepted {
+                account: Account { id: "1".into(), username: "dory".into(), ..Account::default() },
+                amr: vec!["pwd".into()],
+                acr: None,
+            }),
+            (Some("dory"), _) => VerifyOutcome::Rejected("wrong".into()),
+            _ => VerifyOutcome::UnknownUser,
+        })
+    }
+}
+
+async fn start(mut options: Options) -> (TestServer, Arc<Counting>) {
+    let verifier = Arc::new(Counting::default());
+    let own = verifier.clone();
+    options.customize = Some(Box::new(move |builder| builder.user_verifier("own", own)));
+    (options.start().await, verifier)
+}
+
+async fn login(caller: &Caller, username: &str, password: &str) -> Answer {
+    let body = format!("grant_type=password&username={username}&password={password}");
+    caller.post_as("dRJnpFH6RHTr6L7bNhrn7F", "_IGaQqvUUrPTzRKJvqPYnA", "/api/oauth2/token", &body).await
+}
+
+/// On the machine's clock, as tries wait for each other; no delay passes within the test.
+async fn crowd(username: &str, password: &str, size: usize) -> (Vec<Answer>, usize) {
+    let overlay = "[passwords]\nfailure_time = \"0s\"\n[lockout]\nbase_delay = \"10m\"\nmax_delay = \"1h\"\n";
+    let (server, verifier) = start(Options { real_clock: true, ..Options::reference("korap").overlay(overlay) }).await;
+    let caller = server.caller();
+    let answers = join_all((0..size).map(|_| login(&caller, username, password))).await;
+    (answers, verifier.0.load(Ordering::SeqCst))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_wrong_passwords_at_once_get_no_more_tries_than_allowed() {
+    for username in ["dory", "nobody"] {
+        let (answers, asked) = crowd(username, "wrong", 200).await;
+        let refused = answers.iter().filter(|answer| answer.status == 429).collect::<Vec<_>>();
+        let wrong = answers.iter().filter(|answer| answer.error() == "400 invalid_grant").count();
+        assert_eq!((wrong, refused.len(), asked), (5, 195, 5), "{username}");
+        assert!(refused.iter().all(|answer| answer.header("retry-after").parse::<u64>().is_ok()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_with_the_right_password_is_not_locked_out() {
+    let (answers, asked) = crowd("dory", "right", 64).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    assert_eq!(asked, 64);
+}
+
+#[tokio::test]
+async fn delays_double_and_the_right_password_works_once_they_have_passed() {
+    let (server, verifier) = start(Options::reference("korap")).await;
+    let caller = server.caller();
+    for _ in 0..5 {
+        assert_eq!(login(&caller, "dory", "wrong").await.error(), "400 invalid_grant");
+    }
+    let mut waits = Vec::new();
+    for _ in 0..3 {
+        let refused = login(&caller, "dory", "wrong").await;
+        assert_eq!(refused.error(), "429 temporarily_unavailable");
+        let wait: u64 = refused.header("retry-after").parse().unwrap();
+        waits.push(wait);
+        server.clock.advance(Duration::from_secs(wait));
+        assert_eq!(login(&caller, "dory", "wrong").await.error(), "400 invalid_grant");
+    }
+    assert_eq!(verifier.0.load(Ordering::SeqCst), 8);
+    assert!(waits[0] <= 1 && waits[1] == 2 && waits[2] == 4, "{waits:?}");
+    assert_eq!(login(&caller, "dory", "right").await.status, 429, "held back, even with the right password");
+    server.clock.advance(Duration::from_secs(8));
+    assert_eq!(login(&caller, "dory", "right").await.status, 200);
+    for _ in 0..5 {
+        assert_eq!(login(&caller, "dory", "wrong").await.error(), "400 invalid_grant", "forgotten by a success");
+    }
+}
+
+#[tokio::test]
+async fn one_address_gets_five_free_tries_over_all_names() {
+    let server = Options::reference("clarico").start().await;
+    let caller = server.caller();
+    for index in 0..5 {
+        let body = format!("grant_type=password&username=user{index}&password=wrong");
+        assert_eq!(caller.post("/token", &body).await.error(), "400 invalid_grant");
+    }
+    let body = "grant_type=password&username=another&password=wrong";
+    assert_eq!(caller.post("/token", body).await.error(), "429 temporarily_unavailable");
+}
