@@ -379,8 +379,8 @@ pub enum PluginCommand {
   pintle plugin build my-plugin --out-dir /etc/pintle/plugins
   pintle plugin build my-plugin --native
 
-Prints the file and its SHA-256. A component is built with rustup's target wasm32-unknown-unknown or with Debian's
-toolchain, whichever is there; where neither is, the error says what to install.")]
+Prints the file and its SHA-256. A component is built with rustup's target wasm32-unknown-unknown
+or with Debian's toolchain, whichever is there; where neither is, the error says what to install.")]
     Build(PluginBuild),
 }
 

@@ -7,6 +7,7 @@ use super::log;
 use super::open::Opening;
 use pintle::admin::server::AdminSocket;
 use pintle::app::App;
+use pintle::config::model::Config;
 use pintle::http::listener::{Drain, Server};
 use pintle::http::tls::ReloadingTls;
 use pintle::systemd;
@@ -24,7 +25,7 @@ pub async fn serve(open: &Opening) -> Result<(), Failure> {
     let demo = Demo::prepare(&mut config, &*open.surroundings.entropy);
     let app = Arc::new(open.app(config).await?);
     let signals = Signals::listen()?;
-    let tls = tls(&app)?;
+    let tls = tls(&app.config)?;
     let server = Server::bind(&app.config.listen, tls.clone(), app.core.entropy.clone());
     let server = server.map_err(Failure::unavailable)?;
     let monitoring = monitoring(&app)?;
@@ -44,8 +45,9 @@ pub async fn serve(open: &Opening) -> Result<(), Failure> {
     Ok(())
 }
 
-fn tls(app: &App) -> Result<Option<Arc<ReloadingTls>>, Failure> {
-    let Some(files) = &app.config.listen.tls else { return Ok(None) };
+/// The certificate and key of the configuration, if it has any.
+pub fn tls(config: &Config) -> Result<Option<Arc<ReloadingTls>>, Failure> {
+    let Some(files) = &config.listen.tls else { return Ok(None) };
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = ReloadingTls::load(files, provider).map_err(Failure::configuration)?;
     Ok(Some(Arc::new(tls)))

@@ -1,6 +1,7 @@
 //! `pintle serve` without a configuration.
 
-use super::ground::Ground;
+use super::ground::{Ground, start};
+use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
 #[test]
@@ -47,4 +48,22 @@ fn signals_drain_or_do_nothing() {
     assert_eq!(code, Some(0), "{log}");
     assert!(log.contains("draining"), "{log}");
     assert!(!ground.data_dir().join("admin.sock").exists());
+}
+
+#[test]
+fn the_service_manager_hears_of_the_start_and_the_end() {
+    let ground = Ground::new();
+    let path = ground.path().join("notify");
+    let manager = UnixDatagram::bind(&path).unwrap();
+    let heard = || {
+        let mut bytes = [0; 256];
+        let length = manager.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..length].to_vec()).unwrap()
+    };
+    let mut command = ground.command("serve");
+    command.env("NOTIFY_SOCKET", &path);
+    let server = start(command);
+    assert_eq!(heard(), "READY=1\n");
+    assert_eq!(server.stop().0, Some(0));
+    assert!(heard().starts_with("STOPPING=1\n"));
 }

@@ -73,12 +73,16 @@ impl Ground {
 
     /// Starts the development server and waits for its calls.
     pub fn serve(&self) -> Running {
-        let mut command = self.command("serve");
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let calls: Vec<String> = (0..2).map(|_| next_call(&mut stdout, &mut child)).collect();
-        Running { calls, child, _stdout: stdout }
+        start(self.command("serve"))
     }
+}
+
+/// Starts a development server and waits for its calls.
+pub fn start(mut command: Command) -> Running {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    let calls: Vec<String> = (0..2).map(|_| next_call(&mut stdout, &mut child)).collect();
+    Running { calls, child, _stdout: stdout }
 }
 
 fn next_call(stdout: &mut BufReader<ChildStdout>, child: &mut Child) -> String {

@@ -4,14 +4,13 @@ mod report;
 
 use super::exit::Failure;
 use super::open::Opening;
-use super::{log, text};
+use super::{log, serve, text};
 use pintle::admin::{self, Command};
 use pintle::app::{App, Builder};
 use pintle::config::Loaded;
 use pintle::config::model::{Algorithm, Config};
 use pintle::entropy;
 use pintle::flow::Core;
-use pintle::http::tls::ReloadingTls;
 use pintle::keys::{MASTER_KEY_FILE, MasterKey, MasterKeyOrigin};
 use pintle::logging;
 use pintle::plugin::registry::LoadedPlugin;
@@ -41,11 +40,7 @@ pub async fn check(open: &Opening, json: bool) -> Result<(), Failure> {
 fn verify_files(config: &Config) -> Result<(), Failure> {
     logging::subscriber(&config.log, false, std::io::sink)
         .map_err(|cause| Failure::configuration(format!("log.filter: {cause}")))?;
-    if let Some(files) = &config.listen.tls {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        ReloadingTls::load(files, provider).map_err(Failure::configuration)?;
-    }
-    Ok(())
+    serve::tls(config).map(drop)
 }
 
 /// A builder that makes neither a store nor a master key nor an audit log: what is not there yet is made in memory.
