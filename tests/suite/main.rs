@@ -2,6 +2,9 @@
 #![allow(missing_docs)]
 
 mod clients;
+mod hostile;
 mod lockout;
+mod packagings;
+mod plugins;
 mod refresh;
 mod seeds;
