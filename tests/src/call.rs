@@ -69,9 +69,19 @@ impl Caller {
     /// # Panics
     /// When there is no answer.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.expect("an answer");
+        self.try_send(request).await.expect("an answer")
+    }
+
+    /// Sends a request; `None` when the connection breaks before the whole answer is there.
+    pub async fn try_send(&self, request: reqwest::RequestBuilder) -> Option<Answer> {
+        let response = request.send().await.ok()?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, text: response.text().await.expect("a body") }
+        Some(Answer { status, headers, text: response.text().await.ok()? })
+    }
+
+    /// Posts a form as it stands; `None` as [`Caller::try_send`].
+    pub async fn try_post(&self, path: &str, body: &str) -> Option<Answer> {
+        self.try_send(form(self.request("POST", path), body)).await
     }
 
     /// Posts a form as it stands.

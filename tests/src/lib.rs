@@ -4,4 +4,4 @@ mod call;
 mod server;
 
 pub use call::{Answer, Caller};
-pub use server::{Options, TestServer};
+pub use server::{Options, TestServer, fixtures, free_port};

@@ -179,8 +179,12 @@ fn load(options: &Options, folder: &Path, port: u16) -> Config {
 }
 
 /// A port that was free a moment ago.
+///
+/// # Panics
+/// When there is none.
 #[expect(clippy::expect_used, reason = "no port, no test")]
-fn free_port() -> u16 {
+#[must_use]
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("its address").port()
 }

@@ -3,6 +3,7 @@
 
 mod clients;
 mod hostile;
+mod kill;
 mod lockout;
 mod packagings;
 mod plugins;

@@ -10,7 +10,10 @@ pub(super) const TICK: Duration = Duration::from_millis(10);
 pub(super) const MAX_INSTANCES: u32 = 128;
 /// A guest made by componentize-py is over twenty core modules.
 const CORE_INSTANCES: u32 = 64;
-const MEMORIES: u32 = 2;
+/// A guest in JavaScript has three memories, one in Rust has one.
+const MEMORIES: u32 = 8;
+/// Each reserves 4 GiB of addresses, not of memory: room for every instance to be a JavaScript one, not for the worst.
+const ALL_MEMORIES: u32 = MAX_INSTANCES * 3;
 const TABLES: u32 = 16;
 const TABLE_ELEMENTS: usize = 64 * 1024;
 
@@ -24,7 +27,7 @@ pub(super) fn engine(memory_bytes: usize) -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
-/// Room for [`MAX_INSTANCES`] of the largest components: the pool is never what runs out.
+/// Room for [`MAX_INSTANCES`] of any usual component.
 fn pool(memory_bytes: usize) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     // With PAGEMAP_SCAN only touched pages are reset, so that more of them may stay.
@@ -42,7 +45,7 @@ fn pool(memory_bytes: usize) -> PoolingAllocationConfig {
         .max_core_instance_size(4 << 20)
         .total_component_instances(MAX_INSTANCES)
         .total_core_instances(MAX_INSTANCES * CORE_INSTANCES)
-        .total_memories(MAX_INSTANCES * MEMORIES)
+        .total_memories(ALL_MEMORIES)
         .total_tables(MAX_INSTANCES * TABLES)
         .total_stacks(MAX_INSTANCES);
     pool
