@@ -58,7 +58,6 @@ impl Caller {
     }
 
     /// A request to `path`, to be changed and given to [`Caller::send`].
-    #[must_use]
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = method.parse().expect("a method");
         self.client.request(method, format!("{}{path}", self.origin))

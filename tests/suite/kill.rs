@@ -89,7 +89,7 @@ async fn load(caller: Caller, sessions: Arc<Mutex<Vec<Session>>>, index: usize, 
             sessions.lock().unwrap()[index] = fresh;
             continue;
         }
-        if turn % 17 == 0 {
+        if turn.is_multiple_of(17) {
             sessions.lock().unwrap()[index].unsure = true;
             let body = format!("token={}", session.refresh);
             let Some(answer) = caller.try_post("/revoke", &body).await else { return };

@@ -63,14 +63,17 @@ pub async fn by_bearer_token(
 async fn bearer_login(core: &Core, call: &Call, token: &str) -> Result<UserLogin, OAuthError> {
     let invalid = || OAuthError::invalid_token("the access token is invalid, expired or revoked");
     let active = validate::access_token(core, call, token).await?.ok_or_else(invalid)?;
-    let (id, family) = active.family.ok_or_else(invalid)?;
+    let no_login = || {
+        let why = "the access token does not stand for a login: it has to be of a trusted client's password grant and have \
+                   the scope 'authorize'";
+        OAuthError::new(ErrorCode::InsufficientScope, why)
+    };
+    let (id, family) = active.family.ok_or_else(no_login)?;
     let holder = core.clients.find(core.store.as_ref(), &family.client_id).await?;
     let trusted = holder.is_some_and(|holder| holder.trusted) && family.grant == GrantType::Password;
     let may = active.scope.contains(LOGIN_SCOPE) || active.scope.contains(EVERY_SCOPE);
     if !trusted || !may {
-        let why = "the access token does not stand for a login: it has to be of a trusted client's password grant and have \
-                   the scope 'authorize'";
-        return Err(OAuthError::new(ErrorCode::InsufficientScope, why));
+        return Err(no_login());
     }
     let subject = family.subject.ok_or_else(invalid)?;
     Ok(UserLogin { subject, scope: active.scope, family: id })
