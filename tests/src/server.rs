@@ -174,7 +174,7 @@ fn load(options: &Options, folder: &Path, port: u16) -> Config {
     }
     overlays.push(write("overlay.toml", &options.overlay));
     let file = Some(write("pintle.toml", &text));
-    let load = LoadOptions { file, overlays, environment: Vec::new() };
+    let load = LoadOptions { file, overlays, ..LoadOptions::default() };
     config::load(&load).unwrap_or_else(|errors| panic!("{errors}")).config
 }
 

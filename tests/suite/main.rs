@@ -3,6 +3,7 @@
 
 mod bad_requests;
 mod clients;
+mod examples;
 mod hostile;
 mod kill;
 mod lockout;
@@ -10,3 +11,4 @@ mod packagings;
 mod plugins;
 mod refresh;
 mod seeds;
+mod tokens;

@@ -131,8 +131,9 @@ impl Builder {
         self
     }
 
-    /// A backend of the embedding program's own, asked before the configured chain. `name` is kept with every identity
-    /// and must not change.
+    /// A backend of the embedding program's own: where the configured chain names it
+    /// ([`crate::config::LoadOptions::embedded`]), else before that. `name` is kept with every identity and must not
+    /// change.
     #[must_use]
     pub fn user_verifier(mut self, name: &str, verifier: Arc<dyn UserVerifier>) -> Self {
         self.verifiers.push(Backend { name: name.to_owned(), verifier, next_on_error: false });
@@ -144,7 +145,7 @@ impl Builder {
     /// # Errors
     /// See [`StartError`].
     pub async fn build(self) -> Result<App, StartError> {
-        let Self { config, environment, clock, entropy, store, master_key, mut verifiers } = self;
+        let Self { config, environment, clock, entropy, store, master_key, verifiers } = self;
         let store = match store {
             Some(store) => store,
             None => open_store(&config, clock.clone())?,
@@ -168,7 +169,7 @@ impl Builder {
             keys: keys.clone(),
         };
         let registry = plugins::load(&config, Arc::new(services)).await?;
-        verifiers.extend(plugins::chain(&config, &registry)?);
+        let chain = plugins::chain(&config, &registry, verifiers)?;
         let mac = keys.clone();
         let lockout = Lockout::new(
             store.clone(),
@@ -190,7 +191,7 @@ impl Builder {
             keys,
             hasher,
             lockout,
-            users: UserChain::new(verifiers, clock),
+            users: UserChain::new(chain, clock),
             own_backends: plugins::own_backends(&config),
             accounts,
             clients: ClientDirectory::new(configured),

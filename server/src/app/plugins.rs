@@ -38,16 +38,21 @@ fn builtin(name: &str) -> PluginEntry {
     }
 }
 
-/// The configured chain.
+/// The configured chain; what of `embedded` it does not name comes before it.
 ///
 /// # Errors
 /// When an entry of it is no user verifier.
-pub fn chain(config: &Config, registry: &Registry) -> Result<Vec<Backend>, StartError> {
-    let backend = |entry: &crate::config::model::ChainEntry| {
-        let verifier = registry.user_verifier(&entry.plugin)?;
-        Ok(Backend { name: entry.plugin.clone(), verifier, next_on_error: entry.next_on_error })
-    };
-    config.chain.iter().map(backend).collect()
+pub fn chain(config: &Config, registry: &Registry, embedded: Vec<Backend>) -> Result<Vec<Backend>, StartError> {
+    let named = |backend: &Backend| config.chain.iter().any(|entry| entry.plugin == backend.name);
+    let (named, mut chain): (Vec<_>, Vec<_>) = embedded.into_iter().partition(named);
+    for entry in &config.chain {
+        let verifier = match named.iter().find(|backend| backend.name == entry.plugin) {
+            Some(backend) => backend.verifier.clone(),
+            None => registry.user_verifier(&entry.plugin)?,
+        };
+        chain.push(Backend { name: entry.plugin.clone(), verifier, next_on_error: entry.next_on_error });
+    }
+    Ok(chain)
 }
 
 /// Backends whose accounts are the core's own: they may use its account table.

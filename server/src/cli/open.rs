@@ -20,6 +20,7 @@ impl Opening {
             file: self.sources.config.clone(),
             overlays: self.sources.overlay.clone(),
             environment: self.surroundings.environment.clone(),
+            ..LoadOptions::default()
         };
         config::load(&options).map_err(|errors| {
             let many = if errors.0.len() == 1 { "1 error".to_owned() } else { format!("{} errors", errors.0.len()) };

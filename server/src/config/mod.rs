@@ -53,6 +53,8 @@ pub struct LoadOptions {
     pub overlays: Vec<PathBuf>,
     /// The process's environment. Of `PINTLE_…` variables two underscores separate keys: `PINTLE_LISTEN__ADDRESS`.
     pub environment: Vec<(String, String)>,
+    /// User verifiers that the embedding program brings ([`crate::app::Builder::user_verifier`]): the chain may name them.
+    pub embedded: Vec<String>,
 }
 
 /// A configuration that is free of errors.
@@ -78,6 +80,7 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigErrors> {
     let folder = options.file.as_deref().and_then(std::path::Path::parent).map(PathBuf::from).unwrap_or_default();
     let context = Context { report: Report::new(&layers), folder };
     let config = Node { value: &root, path: KeyPath::default(), context: &context }.table(read).flatten();
+    let config = config.map(|config| Config { embedded: options.embedded.clone(), ..config });
     if let Some(config) = &config {
         check::check(config, &context.report);
         warnings::warn(config, &files, &context.report);
@@ -160,6 +163,7 @@ fn read(table: &mut Table<'_>) -> Option<Config> {
         trust: trust?,
         clients,
         plugins,
+        embedded: Vec::new(),
         chain,
         scope_policies,
         development,

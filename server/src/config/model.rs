@@ -44,6 +44,8 @@ pub struct Config {
     pub clients: Vec<ClientEntry>,
     /// `[plugins.<name>]`.
     pub plugins: BTreeMap<String, PluginEntry>,
+    /// User verifiers that the embedding program brings: the chain may name them.
+    pub embedded: Vec<String>,
     /// `[users] chain`: who is asked, in order.
     pub chain: Vec<ChainEntry>,
     /// `[scopes] policies`: names of plugins, all of which must grant a scope.

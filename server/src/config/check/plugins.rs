@@ -47,7 +47,8 @@ impl Check<'_> {
             if chain[..index].iter().any(|other| other.plugin == entry.plugin) {
                 self.error(&path, format!("{:?} a second time", entry.plugin), "each plugin once");
             } else {
-                self.names_plugin(&path, &entry.plugin, "user-verifier", &[]);
+                let embedded: Vec<&str> = self.config.embedded.iter().map(String::as_str).collect();
+                self.names_plugin(&path, &entry.plugin, "user-verifier", &embedded);
             }
         }
     }

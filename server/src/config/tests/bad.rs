@@ -44,6 +44,7 @@ fn errors_of(case: &Case<'_>) -> String {
         file: Some(write("pintle.toml", &case.file)),
         overlays: case.overlay.iter().map(|text| write("overlay.toml", text)).collect(),
         environment: case.environment.clone(),
+        ..LoadOptions::default()
     };
     let errors = load(&options).map(|_| ()).map_err(|errors| errors.to_string()).err().unwrap_or_default();
     errors.replace(&format!("{}/", folder.path().display()), "")
