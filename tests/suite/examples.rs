@@ -18,7 +18,7 @@ impl Drop for Program {
 fn example(name: &str) -> PathBuf {
     let suite = std::env::current_exe().unwrap();
     let program = suite.parent().and_then(Path::parent).unwrap().join("examples").join(name);
-    assert!(program.is_file(), "{} is missing: run the whole workspace's tests", program.display());
+    assert!(program.is_file(), "{} is missing: `cargo build --workspace --examples` makes it", program.display());
     program
 }
 
