@@ -36,6 +36,12 @@ impl ClientDirectory {
         self.configured.contains_key(id)
     }
 
+    /// The configured client with this id.
+    #[must_use]
+    pub fn find_configured(&self, id: &str) -> Option<&Arc<Client>> {
+        self.configured.get(id)
+    }
+
     /// The configured clients, by id.
     #[must_use]
     pub fn configured(&self) -> Vec<Arc<Client>> {

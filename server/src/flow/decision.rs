@@ -7,6 +7,9 @@ use crate::oauth::error::{ErrorCode, OAuthError};
 impl Core {
     /// Records the outcome of a request of the sort that `issued` and `refused` name.
     pub fn record(&self, issued: AuditKind, refused: AuditKind, call: &Call, error: Option<&OAuthError>) {
+        if !self.audit.is_heard() {
+            return;
+        }
         let facts = call.trail.facts();
         let kind = match error.map(|error| error.code) {
             None => issued,

@@ -126,7 +126,7 @@ pub async fn revoke(core: &Core, id: FamilyId) -> Result<(), OAuthError> {
 /// Until when a family's record is needed: the end of its refresh token, or of the last access token if that is later.
 #[must_use]
 pub fn record_end(core: &Core, family: &TokenFamily) -> crate::clock::UnixTime {
-    let client = core.clients.configured().into_iter().find(|client| client.id == family.client_id);
+    let client = core.clients.find_configured(&family.client_id);
     let lifetime = client.and_then(|client| client.access_lifetime).unwrap_or(core.settings.access_lifetime);
     family.expires_at.max(core.clock.now().plus(lifetime))
 }

@@ -43,7 +43,7 @@ pub struct Process {
 pub fn binary() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let build = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--locked", "--package", "pintle-server", "--bin", "pintle"])
+        .args(["build", "--release", "--locked", "--workspace", "--bin", "pintle"])
         .current_dir(&root)
         .status();
     assert!(build.is_ok_and(|status| status.success()), "the server cannot be built");
