@@ -2,7 +2,7 @@
 
 use pintle_plugin_api::{PluginError, base64url};
 use serde_json::{Map, Value};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Claims that only the core sets. Any of them that the core left out must be absent from the token too: RFC 7519 §4.1,
 /// RFC 9068 §2.2, RFC 8693 §4, RFC 7800 §3.1, RFC 9396 §9.1, OpenID Connect Core §2.
@@ -49,7 +49,9 @@ pub struct IssueScope {
     key_id: String,
     alg: String,
     typ: String,
-    claims: Map<String, Value>,
+    claims_json: String,
+    /// Parsed when they have to be looked at one by one: most formats sign the core's own bytes.
+    claims: OnceLock<Map<String, Value>>,
     signed: Mutex<Option<Signed>>,
 }
 
@@ -76,10 +78,17 @@ impl IssueScope {
     /// # Errors
     /// `Internal` when the claims are no object.
     pub fn new(claims_json: &str, key_id: &str, alg: &str, typ: &str) -> Result<Self, PluginError> {
-        let Ok(Value::Object(claims)) = serde_json::from_str(claims_json) else {
-            return Err(PluginError::Internal("the claims are not a JSON object".to_owned()));
-        };
-        Ok(Self { key_id: key_id.into(), alg: alg.into(), typ: typ.into(), claims, signed: Mutex::new(None) })
+        if !claims_json.starts_with('{') {
+            return Err(no_object());
+        }
+        Ok(Self {
+            key_id: key_id.into(),
+            alg: alg.into(),
+            typ: typ.into(),
+            claims_json: claims_json.into(),
+            claims: OnceLock::new(),
+            signed: Mutex::new(None),
+        })
     }
 
     /// Signs `input` by `sign` if it is a JWS signing input (RFC 7515 §5.1) of this call. Once only.
@@ -121,7 +130,7 @@ impl IssueScope {
                 Err(internal("not what was signed"))
             };
         }
-        match self.claims.get("jti") {
+        match self.claims()?.get("jti") {
             Some(Value::String(handle)) if !handle.is_empty() && token.contains(handle.as_str()) => {
                 Ok(Finished::Handle(handle.clone()))
             }
@@ -138,21 +147,36 @@ impl IssueScope {
             .and_then(|input| input.split_once('.'))
             .ok_or_else(|| denied("not a JWS signing input"))?;
         let header = object(header).ok_or_else(|| denied("the JOSE header is not a plain JSON object"))?;
-        let payload = object(payload).ok_or_else(|| denied("the payload is not a plain JSON object"))?;
         let expected = [("alg", &self.alg), ("kid", &self.key_id), ("typ", &self.typ)];
         if header.len() != expected.len()
             || expected.iter().any(|(name, value)| header.get(*name) != Some(&Value::String((*value).clone())))
         {
             return Err(denied("the JOSE header is not exactly alg, kid and typ of the call"));
         }
+        let payload = base64url::decode(payload).ok_or_else(|| denied("the payload is not base64url"))?;
+        if payload == self.claims_json.as_bytes() {
+            return Ok(());
+        }
+        let payload = parsed(&payload).ok_or_else(|| denied("the payload is not a plain JSON object"))?;
         self.check_claims(&payload)
     }
 
+    fn claims(&self) -> Result<&Map<String, Value>, PluginError> {
+        if let Some(claims) = self.claims.get() {
+            return Ok(claims);
+        }
+        match serde_json::from_str(&self.claims_json) {
+            Ok(Value::Object(claims)) => Ok(self.claims.get_or_init(|| claims)),
+            _ => Err(no_object()),
+        }
+    }
+
     fn check_claims(&self, payload: &Map<String, Value>) -> Result<(), PluginError> {
-        if let Some((name, _)) = self.claims.iter().find(|(name, value)| payload.get(*name) != Some(*value)) {
+        let claims = self.claims()?;
+        if let Some((name, _)) = claims.iter().find(|(name, value)| payload.get(*name) != Some(*value)) {
             return Err(PluginError::Denied(format!("the claim {name} differs from the core's")));
         }
-        let added = payload.keys().find(|name| !self.claims.contains_key(*name) && is_reserved(name));
+        let added = payload.keys().find(|name| !claims.contains_key(*name) && is_reserved(name));
         match added {
             Some(name) => Err(PluginError::Denied(format!("the claim {name} is the core's to set"))),
             None => Ok(()),
@@ -166,11 +190,18 @@ fn is_reserved(name: &str) -> bool {
 
 /// A part of a JWS as an object in which no name occurs twice: parsers differ in which of the two they take.
 fn object(part: &str) -> Option<Map<String, Value>> {
-    let bytes = base64url::decode(part)?;
-    match serde_json::from_slice(&bytes) {
+    parsed(&base64url::decode(part)?)
+}
+
+fn parsed(bytes: &[u8]) -> Option<Map<String, Value>> {
+    match serde_json::from_slice(bytes) {
         Ok(Unambiguous(Value::Object(object))) => Some(object),
         _ => None,
     }
+}
+
+fn no_object() -> PluginError {
+    internal("the claims are not a JSON object")
 }
 
 fn denied(why: &str) -> PluginError {

@@ -39,7 +39,9 @@ pub async fn overheads() {
     let names = ["linked", "native", "fresh", "reused"];
     let policies: Vec<Arc<dyn ScopePolicy>> =
         names.iter().map(|name| app.registry.scope_policy(name).unwrap()).collect();
-    let query = ScopeQuery { requested: vec!["read".into(), "write".into()], ..ScopeQuery::default() };
+    let client_json =
+        r#"{"id":"app","name":"App","type":"public","trusted":true,"scopes":["read","write"]}"#.to_owned();
+    let query = ScopeQuery { client_json, requested: vec!["read".into(), "write".into()], ..ScopeQuery::default() };
     let mut micros = vec![Vec::new(); names.len()];
     for _ in 0..CALLS {
         for (policy, micros) in policies.iter().zip(&mut micros) {

@@ -4,6 +4,7 @@ use pintle_tests::free_port;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use tempfile::TempDir;
 
 const CONFIG: &str = r#"
@@ -40,14 +41,17 @@ pub struct Process {
 }
 
 /// The release binary, which `cargo bench` does not build by itself.
-pub fn binary() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let build = Command::new(env!("CARGO"))
-        .args(["build", "--release", "--locked", "--workspace", "--bin", "pintle"])
-        .current_dir(&root)
-        .status();
-    assert!(build.is_ok_and(|status| status.success()), "the server cannot be built");
-    root.join("target/release/pintle")
+pub fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let build = Command::new(env!("CARGO"))
+            .args(["build", "--release", "--locked", "--workspace", "--bin", "pintle"])
+            .current_dir(&root)
+            .status();
+        assert!(build.is_ok_and(|status| status.success()), "the server cannot be built");
+        root.join("target/release/pintle")
+    })
 }
 
 fn on_core_0(command: &[String]) -> Child {
@@ -65,7 +69,7 @@ impl Process {
         std::fs::write(&config, CONFIG.replace("{port}", &port.to_string()) + more).unwrap();
         let binary = binary();
         for user in users {
-            let mut add = Command::new(&binary);
+            let mut add = Command::new(binary);
             add.arg("--config").arg(&config).args(["user", "add", user, "--password-stdin"]);
             let mut add = add.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
             add.stdin.take().unwrap().write_all(format!("{user}pass").as_bytes()).unwrap();
