@@ -7,6 +7,7 @@ mod examples;
 mod hostile;
 mod kill;
 mod lockout;
+mod logins;
 mod packagings;
 mod plugins;
 mod refresh;

@@ -147,23 +147,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "compiles the standard library for Wasm: minutes"]
-    fn every_rust_plugin_becomes_a_component_and_a_library() {
-        let folder = tempfile::tempdir().unwrap();
-        let options = BuildOptions { out_dir: Some(folder.path().to_owned()), locked: true, ..BuildOptions::default() };
-        for name in ["accounts", "scope-rules", "jwt", "opaque"] {
-            let mut print = |line: &str| println!("{line}");
-            let component = build(&plugins().join(name), &options, &mut print).unwrap();
-            println!("{}: {} bytes, {}", component.path.display(), component.size, component.sha256);
-            assert_eq!(component.path, folder.path().join(format!("{name}.wasm")));
-            assert_eq!(component.about.name, name);
-            let library = build_native(&plugins().join(name), &options, &mut print).unwrap();
-            println!("{}: {} bytes", library.path.display(), library.size);
-            assert!(library.path.is_file());
-        }
-    }
-
-    #[test]
     fn a_package_in_another_language_is_sent_to_its_own_tools() {
         let about = PluginToml::read(&plugins().join("by-department")).unwrap();
         assert_eq!(about.kinds, ["scope-policy"]);
