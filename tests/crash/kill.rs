@@ -1,6 +1,6 @@
 //! SIGKILL at any moment.
 
-use crate::child::{Writer, acknowledged_in, folder_in_memory};
+use crate::child::{Workload, Writer, acknowledged_in, folder_in_memory};
 use crate::workload::{mix, verify};
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,14 @@ async fn check(folder: &Path, when: &str) {
 async fn what_was_acknowledged_outlives_a_kill_at_any_time() {
     let folder = tempfile::tempdir().unwrap();
     for round in 0..16 {
-        let mut child = Writer { folder: folder.path(), operations: u64::MAX / 2, log: None, kill_at: None }.start();
+        let mut child = Writer {
+            workload: Workload::Commits,
+            folder: folder.path(),
+            operations: u64::MAX / 2,
+            log: None,
+            kill_at: None,
+        }
+        .start();
         let after = Duration::from_millis(5 + mix(round) % 200);
         std::thread::sleep(after);
         child.kill().unwrap();
@@ -32,7 +39,13 @@ async fn a_kill_at_any_call_of_the_first_open_is_survived() {
     let mut completed = 0;
     for call in 0..60 {
         let folder = folder_in_memory();
-        let writer = Writer { folder: folder.path(), operations: 5, log: None, kill_at: Some(call) };
+        let writer = Writer {
+            workload: Workload::Commits,
+            folder: folder.path(),
+            operations: 5,
+            log: None,
+            kill_at: Some(call),
+        };
         completed += u32::from(writer.run());
         check(folder.path(), &format!("at call {call} of the first open")).await;
     }
@@ -43,9 +56,12 @@ async fn a_kill_at_any_call_of_the_first_open_is_survived() {
 #[tokio::test]
 async fn kills_at_any_call_of_later_opens_are_survived() {
     let folder = folder_in_memory();
-    assert!(Writer { folder: folder.path(), operations: 300, log: None, kill_at: None }.run());
+    assert!(
+        Writer { workload: Workload::Commits, folder: folder.path(), operations: 300, log: None, kill_at: None }.run()
+    );
     for call in 0..40 {
-        Writer { folder: folder.path(), operations: 5, log: None, kill_at: Some(call) }.run();
+        Writer { workload: Workload::Commits, folder: folder.path(), operations: 5, log: None, kill_at: Some(call) }
+            .run();
         if call % 4 == 3 {
             check(folder.path(), &format!("at call {call} of an open")).await;
         }
