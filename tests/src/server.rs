@@ -73,7 +73,16 @@ impl Options {
     ///
     /// # Panics
     /// When it does not start.
+    #[expect(clippy::panic, reason = "a server that does not start fails the test")]
     pub async fn start(self) -> TestServer {
+        self.try_start().await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration, or else keeps it from starting.
+    pub async fn try_start(self) -> Result<TestServer, String> {
         TestServer::start(self).await
     }
 }
@@ -100,10 +109,10 @@ pub struct TestServer {
 
 #[expect(clippy::expect_used, reason = "a server that does not start fails the test")]
 impl TestServer {
-    async fn start(options: Options) -> Self {
+    async fn start(options: Options) -> Result<Self, String> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = free_port();
-        let config = load(&options, folder.path(), port);
+        let config = load(&options, folder.path(), port)?;
         let now = SystemClock::new().now();
         let clock = Arc::new(ManualClock::at(now));
         let used: Arc<dyn Clock> = if options.real_clock { Arc::new(SystemClock::new()) } else { clock.clone() };
@@ -114,14 +123,15 @@ impl TestServer {
             Some(customize) => customize(builder),
             None => builder,
         };
-        let app = Arc::new(builder.build().await.expect("a server"));
+        let app = Arc::new(builder.build().await.map_err(|error| error.to_string())?);
         let server = Server::bind(&listen, None, Arc::new(SystemEntropy)).expect("a free port");
         let routes = app.clone().routes();
         let (stop, stopped) = oneshot::channel::<()>();
         let running = tokio::spawn(async move {
             server.serve(warp::service(routes), async { drop(stopped.await) }).await;
         });
-        Self { app, clock, origin: format!("http://127.0.0.1:{port}"), folder, stop: Some(stop), running }
+        let origin = format!("http://127.0.0.1:{port}");
+        Ok(Self { app, clock, origin, folder, stop: Some(stop), running })
     }
 
     /// Adds a local account.
@@ -159,8 +169,8 @@ impl Drop for TestServer {
     }
 }
 
-#[expect(clippy::expect_used, clippy::panic, reason = "a broken configuration fails the test")]
-fn load(options: &Options, folder: &Path, port: u16) -> Config {
+#[expect(clippy::expect_used, reason = "a folder that cannot be written fails the test")]
+fn load(options: &Options, folder: &Path, port: u16) -> Result<Config, String> {
     let port = port.to_string();
     let text = ["{port}", "18080", "18089"].iter().fold(options.config.clone(), |text, from| text.replace(from, &port));
     let write = |name: &str, text: &str| {
@@ -175,7 +185,8 @@ fn load(options: &Options, folder: &Path, port: u16) -> Config {
     overlays.push(write("overlay.toml", &options.overlay));
     let file = Some(write("pintle.toml", &text));
     let load = LoadOptions { file, overlays, ..LoadOptions::default() };
-    config::load(&load).unwrap_or_else(|errors| panic!("{errors}")).config
+    let loaded = config::load(&load).map_err(|errors| errors.to_string())?;
+    Ok(loaded.config)
 }
 
 /// A port that was free a moment ago.

@@ -1,8 +1,10 @@
 //! The examples as real programs: an embedding one, and an API that checks tokens.
 
+use pintle::clock::{Clock, ManualClock, SystemClock, UnixTime};
 use pintle_tests::{Answer, Caller, Options, TestServer};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -104,6 +106,36 @@ async fn api(format: &str, introspect: bool) {
     // A key set cannot know of a revocation; introspection does.
     let after = caller.get_as(&tokens.field("access_token"), "/me").await.status;
     assert_eq!(after, if introspect { 401 } else { 200 });
+}
+
+/// A token that a server gave two hours ago.
+async fn expired(format: &str, introspect: bool) {
+    let overlay = format!("[tokens.access]\nformat = \"{format}\"\nlifetime = \"1h\"\n");
+    let mut options = Options::new(CONFIG).overlay(&overlay);
+    let earlier = UnixTime(SystemClock::new().now().0 - 7200);
+    let clock = Arc::new(ManualClock::at(earlier));
+    let servers = clock.clone();
+    options.customize = Some(Box::new(|builder| builder.clock(servers)));
+    let server = options.start().await;
+    server.user("dory", "dorypass").await;
+    let token = login(&server).await.field("access_token");
+    clock.advance(Duration::from_secs(7200));
+    let mut arguments = vec!["--issuer", &server.origin, "--audience", "https://api.example", "--scope", "read"];
+    if introspect {
+        arguments.extend(["--introspect", "api:api-secret"]);
+    }
+    let (_program, line) = start("resource_server", &arguments).await;
+    let caller = Caller::new(line.strip_prefix("listening on ").unwrap());
+    assert_eq!(caller.get_as(&token, "/me").await.status, 401, "{format}: it has expired");
+    let fresh = login(&server).await.field("access_token");
+    assert_eq!(caller.get_as(&fresh, "/me").await.status, 200, "{format}");
+}
+
+#[tokio::test]
+async fn an_api_refuses_an_expired_token() {
+    expired("jwt", false).await;
+    expired("jwt", true).await;
+    expired("opaque", true).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
 mod bad_requests;
+mod chain;
 mod clients;
 mod examples;
 mod hostile;

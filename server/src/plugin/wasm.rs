@@ -118,7 +118,7 @@ impl Exports {
             let exports = |name: &str| name.split('@').next() == Some(&format!("{PACKAGE}{kind}"));
             instance.component().component_type().exports(engine).any(|(name, _)| exports(name))
         };
-        let explain = |error: wasmtime::Error| first_line(&error);
+        let explain = |error: wasmtime::Error| format!("not a component of this contract: {}", first_line(&error));
         let found = Self {
             lifecycle: lifecycle::GuestIndices::new(instance).map_err(explain)?,
             user_verifier: exported(Kind::UserVerifier)

@@ -25,6 +25,9 @@ impl UserVerifier for Hostile {
             "bomb" => bomb(),
             "trap" => trap(),
             "huge" => VerifyOutcome::Rejected("x".repeat(10_000_000)),
+            // Not hostile: the answers that a chain has to tell apart.
+            "mine" => VerifyOutcome::Rejected("as asked".to_owned()),
+            "down" => return Err(PluginError::Unavailable("as asked".to_owned())),
             _ => VerifyOutcome::UnknownUser,
         })
     }

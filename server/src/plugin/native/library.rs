@@ -28,7 +28,7 @@ pub(super) struct Table {
 pub(super) fn open(bytes: &[u8], sha256: &str, folder: &PrivateDir) -> Result<(Table, Manifest), String> {
     let found = sha256_hex(bytes);
     if !found.eq_ignore_ascii_case(sha256) {
-        return Err(format!("its sha256 is {found}, the config says {sha256}"));
+        return Err(format!("its sha256 is {found}, the entry says {sha256}"));
     }
     let name = format!("{found}.plugin");
     let path = match folder.read(&name) {

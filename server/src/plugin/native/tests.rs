@@ -101,8 +101,8 @@ async fn another_hash_than_the_configs_is_refused() {
     let load = |bytes: &[u8], sha256: &str| {
         NativePlugin::load(bytes, sha256, &private, Arc::clone(&host), Handle::current()).err().unwrap()
     };
-    assert!(load(b"library", &sha256_hex(b"another")).contains("the config says"));
-    assert!(load(b"library", "").contains("the config says"));
+    assert!(load(b"library", &sha256_hex(b"another")).contains("the entry says"));
+    assert!(load(b"library", "").contains("the entry says"));
     assert!(load(b"no library", &sha256_hex(b"no library")).contains("loader"));
 }
 

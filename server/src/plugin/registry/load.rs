@@ -32,6 +32,17 @@ enum Failure {
     Load(String),
 }
 
+impl Failure {
+    fn in_file(self, source: &PluginSource) -> Self {
+        match (self, source) {
+            (Self::Load(why), PluginSource::Native(path) | PluginSource::Wasm(path)) => {
+                Self::Load(format!("{}: {why}", path.display()))
+            }
+            (failure, _) => failure,
+        }
+    }
+}
+
 impl From<String> for Failure {
     fn from(why: String) -> Self {
         Self::Load(why)
@@ -66,10 +77,12 @@ impl<'a> Loader<'a> {
             PluginSource::Native(path) => self.native(name, entry, path).await,
             PluginSource::Wasm(path) => self.component(name, entry, path).await,
         };
-        match loaded {
+        match loaded.map_err(|failure| failure.in_file(&entry.source)) {
             Ok(ready) => Ok(loaded_plugin(name, entry, ready)),
             Err(Failure::Config(faults)) => Err(faults),
-            Err(Failure::Load(why)) if entry.required => Err(vec![why]),
+            Err(Failure::Load(why)) if entry.required => {
+                Err(vec![format!("{why}; without `required = true` the server would start and its calls fail")])
+            }
             Err(Failure::Load(why)) => {
                 tracing::error!(plugin = name, why, "a plugin could not be loaded: its calls answer unavailable");
                 Ok(unavailable(name, entry, why))
@@ -128,7 +141,7 @@ impl<'a> Loader<'a> {
             let bytes = read(&path)?;
             let found = sha256_hex(&bytes);
             if expected.is_some_and(|expected| !found.eq_ignore_ascii_case(&expected)) {
-                return Err(format!("its sha256 is {found}, the config says another"));
+                return Err(format!("its sha256 is {found}, the entry says another"));
             }
             Ok((wasm.load(&bytes, reuse)?, found))
         })
@@ -145,7 +158,7 @@ impl<'a> Loader<'a> {
         let (manifest, config) = tokio::time::timeout(limits.wall, described)
             .await
             .map_err(|_| "it does not describe itself in time".to_owned())?
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| format!("it does not describe itself: {error}"))?;
         config.map_err(config_faults)?;
         let kinds = plugin.kinds();
         Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: Some(sha256) })
@@ -187,7 +200,7 @@ fn allowed(entry: &PluginEntry) -> Result<Vec<Interface>, Failure> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+    std::fs::read(path).map_err(|error| error.to_string())
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, Failure> {
