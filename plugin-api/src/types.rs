@@ -3,6 +3,7 @@
 //! an absent option left out, unknown fields ignored.
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// A name and a value.
 pub type Attr = (String, String);
@@ -134,9 +135,9 @@ pub struct VerifyRequest {
     pub username: Option<String>,
     /// How the user proves who they are; `password` in this version.
     pub kind: String,
-    /// The proof itself.
-    #[serde(with = "base64url")]
-    pub secret: Vec<u8>,
+    /// The proof itself; wiped when dropped.
+    #[serde(with = "secret_base64url")]
+    pub secret: Zeroizing<Vec<u8>>,
     /// What an earlier challenge handed out.
     #[serde(default, with = "base64url_option", skip_serializing_if = "Option::is_none")]
     pub state: Option<Vec<u8>>,
@@ -283,6 +284,22 @@ pub mod base64url {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
         URL_SAFE_NO_PAD.decode(text).map_err(D::Error::custom)
+    }
+}
+
+/// As [`base64url`], leaving no copy in memory.
+pub(crate) mod secret_base64url {
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use zeroize::Zeroizing;
+
+    pub fn serialize<S: Serializer>(bytes: &Zeroizing<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Zeroizing<Vec<u8>>, D::Error> {
+        let text = Zeroizing::new(String::deserialize(deserializer)?);
+        URL_SAFE_NO_PAD.decode(text.as_bytes()).map(Zeroizing::new).map_err(D::Error::custom)
     }
 }
 

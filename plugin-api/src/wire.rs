@@ -1,8 +1,9 @@
 //! The native packaging's payloads: the parameters of each method of [`crate::method`], as the JSON object that is its
 //! request. Answers are the types of [`crate::types`], or those below.
 
-use crate::types::{Attr, CallContext, ScopeQuery, VerifyRequest, base64url};
+use crate::types::{Attr, CallContext, ScopeQuery, VerifyRequest, base64url, secret_base64url};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 /// Bytes as a whole answer, or as a field. They may be a password, so `Debug` shows their number alone.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,6 +14,22 @@ impl std::fmt::Debug for Bytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Bytes({})", self.0.len())
     }
+}
+
+/// As [`Bytes`], and wiped when dropped.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(#[serde(with = "secret_base64url")] pub Zeroizing<Vec<u8>>);
+
+/// A request as JSON, in memory that is wiped when dropped: it may have a password in it.
+///
+/// # Errors
+/// None for the requests below.
+pub fn encode(request: &impl Serialize) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+    // With room for most: memory that a vector outgrows is not wiped.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(4096));
+    serde_json::to_writer(&mut *bytes, request)?;
+    Ok(bytes)
 }
 
 macro_rules! requests {
@@ -60,7 +77,7 @@ requests! {
     /// Host `kv.delete`.
     KvDelete { key: String }
     /// Host `crypto.password-verify`.
-    PasswordVerify { phc: String, password: Bytes }
+    PasswordVerify { phc: String, password: Secret }
     /// Host `crypto.sign`.
     Sign { key_id: String, alg: String, input: Bytes }
     /// Host `crypto.verify`.
@@ -68,7 +85,7 @@ requests! {
     /// Host `accounts.lookup`.
     AccountLookup { by: String, value: String }
     /// Host `accounts.verify`.
-    AccountVerify { username: String, password: Bytes }
+    AccountVerify { username: String, password: Secret }
 }
 
 #[cfg(test)]
@@ -79,8 +96,8 @@ mod tests {
     fn a_request_is_encoded_as_the_header_says() {
         let text = r#"{"ctx":{"request_id":"r1","deadline_ms":3000},"request":{"username":"ann","kind":"password","secret":"aHVudGVyMg"}}"#;
         let request: VerifyUser = serde_json::from_str(text).unwrap();
-        assert_eq!(request.request.secret, b"hunter2");
-        assert_eq!(serde_json::to_string(&request).unwrap(), text);
+        assert_eq!(request.request.secret.as_slice(), b"hunter2");
+        assert_eq!(*encode(&request).unwrap(), text.as_bytes());
         let put = KvPut { key: "k".to_owned(), value: Bytes(vec![0xff]), ttl_s: None, if_version: Some(0) };
         assert_eq!(serde_json::to_string(&put).unwrap(), r#"{"key":"k","value":"_w","if_version":0}"#);
     }

@@ -43,9 +43,7 @@ pub enum LoginOutcome {
     Rejected,
     /// Not tried: too many failures before (429).
     LockedOut,
-    /// Not tried: the hashing queue is full (503).
-    Overloaded,
-    /// A backend failed (503).
+    /// A backend failed, or the hashing queue is full (503).
     Unavailable,
 }
 
@@ -72,7 +70,6 @@ impl LoginOutcome {
             Self::Accepted => "accepted",
             Self::Rejected => "rejected",
             Self::LockedOut => "locked_out",
-            Self::Overloaded => "overloaded",
             Self::Unavailable => "unavailable",
         }
     }

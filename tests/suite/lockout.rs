@@ -37,6 +37,40 @@ async fn start(mut options: Options) -> (TestServer, Arc<Counting>) {
     (options.start().await, verifier)
 }
 
+#[tokio::test]
+async fn the_address_of_a_confidential_client_counts_where_the_operator_says_so() {
+    for (counts, expected) in [(false, "400 invalid_grant"), (true, "429 temporarily_unavailable")] {
+        let overlay = format!("[lockout]\ncount_client_addresses = {counts}\n");
+        let (server, _) = start(Options::reference("korap").overlay(&overlay)).await;
+        let caller = server.caller();
+        for number in 0..5 {
+            assert_eq!(login(&caller, &format!("user{number}"), "wrong").await.error(), "400 invalid_grant");
+        }
+        assert_eq!(login(&caller, "another", "wrong").await.error(), expected);
+    }
+}
+
+/// One thread, one place to wait, and hashes that take long enough for all to come meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_hashing_queue_is_a_503_that_says_when_to_come_back() {
+    let overlay = "[passwords]\nmemory_kib = 65536\niterations = 3\nthreads = 1\nqueue = 1\n";
+    let options = Options { full_cost: true, real_clock: true, ..Options::reference("korap").overlay(overlay) };
+    let server = options.start().await;
+    server.user("ann", "correct horse").await;
+    let caller = server.caller();
+    for username in ["ann", "nobody"] {
+        let answers = join_all((0..12).map(|_| login(&caller, username, "correct horse"))).await;
+        let full: Vec<_> = answers.iter().filter(|answer| answer.status == 503).collect();
+        assert!(full.len() >= 8, "{username}: {} of 12", full.len());
+        for answer in full {
+            assert_eq!(answer.error(), "503 temporarily_unavailable", "{}", answer.text);
+            assert!(answer.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0));
+        }
+        let expected = if username == "ann" { 200 } else { 400 };
+        assert!(answers.iter().any(|answer| answer.status == expected), "{username}");
+    }
+}
+
 async fn login(caller: &Caller, username: &str, password: &str) -> Answer {
     let body = format!("grant_type=password&username={username}&password={password}");
     caller.post_as("dRJnpFH6RHTr6L7bNhrn7F", "_IGaQqvUUrPTzRKJvqPYnA", "/api/oauth2/token", &body).await

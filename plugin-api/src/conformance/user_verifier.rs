@@ -20,7 +20,7 @@ fn password(username: &str, secret: &[u8]) -> VerifyRequest {
     VerifyRequest {
         username: Some(username.to_owned()),
         kind: "password".to_owned(),
-        secret: secret.to_vec(),
+        secret: secret.to_vec().into(),
         ..VerifyRequest::default()
     }
 }

@@ -7,6 +7,7 @@ use crate::types::{Account, AccountVerdict, Attr, PluginError};
 use crate::{method, wire};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 /// The host during one call.
 pub(super) struct NativeHost<'a> {
@@ -22,7 +23,7 @@ impl<'a> NativeHost<'a> {
     }
 
     fn ask<A: DeserializeOwned>(&self, method: u32, request: &impl Serialize) -> Result<A, PluginError> {
-        let request = serde_json::to_vec(request).map_err(|error| PluginError::Internal(error.to_string()))?;
+        let request = wire::encode(request).map_err(|error| PluginError::Internal(error.to_string()))?;
         let mut response = Buf::empty();
         // SAFETY: `create` checked the table; the slice and the buffer outlive the call.
         let status = unsafe {
@@ -92,7 +93,8 @@ impl Host for NativeHost<'_> {
     }
 
     fn password_verify(&self, phc: &str, password: &[u8]) -> Result<bool, PluginError> {
-        let request = wire::PasswordVerify { phc: phc.to_owned(), password: wire::Bytes(password.to_vec()) };
+        let request =
+            wire::PasswordVerify { phc: phc.to_owned(), password: wire::Secret(Zeroizing::new(password.to_vec())) };
         self.ask(method::PASSWORD_VERIFY, &request)
     }
 
@@ -117,7 +119,10 @@ impl Host for NativeHost<'_> {
     }
 
     fn account_verify(&self, username: &str, password: &[u8]) -> Result<AccountVerdict, PluginError> {
-        let request = wire::AccountVerify { username: username.to_owned(), password: wire::Bytes(password.to_vec()) };
+        let request = wire::AccountVerify {
+            username: username.to_owned(),
+            password: wire::Secret(Zeroizing::new(password.to_vec())),
+        };
         self.ask(method::ACCOUNT_VERIFY, &request)
     }
 }

@@ -11,7 +11,7 @@ fn ann(secret: &[u8]) -> VerifyRequest {
     VerifyRequest {
         username: Some("ann".to_owned()),
         kind: "password".to_owned(),
-        secret: secret.to_vec(),
+        secret: secret.to_vec().into(),
         ..VerifyRequest::default()
     }
 }

@@ -259,6 +259,7 @@ fn settings(config: &Config) -> Settings {
         rotation_ends_access: tokens.refresh.ends_access_tokens,
         code_lifetime: tokens.code_lifetime,
         failure_time: config.passwords.failure_time,
+        count_client_addresses: config.lockout.count_client_addresses,
         default_client: config.grants.default_client.clone(),
     }
 }

@@ -295,6 +295,8 @@ pub struct Lockout {
     pub forget_after: Duration,
     /// `max_entries` (100 000).
     pub max_entries: usize,
+    /// `count_client_addresses` (false): also count by the address of confidential clients.
+    pub count_client_addresses: bool,
 }
 
 /// `[store]`.

@@ -32,5 +32,6 @@ pub(super) fn lockout(node: &Node<'_>) -> Option<Lockout> {
         max_delay: table.key("max_delay", |node| node.duration(Duration::ZERO..=24 * HOUR)),
         forget_after: table.key("forget_after", |node| node.duration(SECOND..=365 * 24 * HOUR)),
         max_entries: table.key("max_entries", |node| node.integer(1000..=100_000_000)),
+        count_client_addresses: table.key("count_client_addresses", Node::boolean),
     })
 }

@@ -50,7 +50,7 @@ async fn attempt(
     let request = VerifyRequest {
         username: Some(username.to_owned()),
         kind: "password".to_owned(),
-        secret: password.as_bytes().to_vec(),
+        secret: Zeroizing::new(password.as_bytes().to_vec()),
         ..VerifyRequest::default()
     };
     let (outcome, steps) = core.users.verify(&call.context(Some(&client.id)), &request).await;
@@ -97,7 +97,8 @@ async fn attempt(
 async fn admit(core: &Core, call: &Call, client: &Client, username: &str) -> Result<Admission, OAuthError> {
     // Behind a confidential client's own server all its users have one address: counting by it would let five of them
     // lock out the rest. The account is counted all the same.
-    let address = if client.is_confidential() { None } else { call.ip };
+    let is_shared = client.is_confidential() && !core.settings.count_client_addresses;
+    let address = if is_shared { None } else { call.ip };
     core.lockout.admit(username, address).await.map_err(|error| match error {
         AdmitError::Refused(refusal) => {
             core.metrics.login(LoginOutcome::LockedOut);

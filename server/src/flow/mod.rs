@@ -114,6 +114,8 @@ pub struct Settings {
     pub code_lifetime: Duration,
     /// A failed login never answers sooner.
     pub failure_time: Duration,
+    /// Whether tries through confidential clients count by address, too.
+    pub count_client_addresses: bool,
     /// Who a token request is from when it names no client.
     pub default_client: Option<String>,
 }

@@ -45,7 +45,7 @@ pub fn redirect(location: &str) -> Response {
 #[must_use]
 pub fn error(app: &App, error: &OAuthError) -> Response {
     let mut response = match error.code {
-        ErrorCode::InvalidToken | ErrorCode::InsufficientScope => bearer_error(app, error),
+        ErrorCode::InvalidToken | ErrorCode::InsufficientScope | ErrorCode::MalformedBearer => bearer_error(app, error),
         _ => plain_error(error),
     };
     if error.code == ErrorCode::UnauthorizedClient {

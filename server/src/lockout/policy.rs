@@ -79,6 +79,7 @@ pub(super) mod tests {
             max_delay: Duration::from_secs(900),
             forget_after: Duration::from_secs(3600),
             max_entries: 100_000,
+            count_client_addresses: false,
         }
     }
 

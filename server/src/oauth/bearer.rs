@@ -1,6 +1,6 @@
 //! Bearer tokens in requests (RFC 6750 §2.1). The form and query methods are left out on purpose (RFC 9700 §4.3.2).
 
-use super::error::OAuthError;
+use super::error::{ErrorCode, OAuthError};
 
 /// The token in an `Authorization` header.
 ///
@@ -9,7 +9,8 @@ use super::error::OAuthError;
 /// (RFC 6750 §3.1); `invalid_request` when the header is not a Bearer token.
 pub fn token(authorization: Option<&str>) -> Result<&str, OAuthError> {
     let Some(header) = authorization else { return Err(OAuthError::invalid_token("")) };
-    let malformed = || OAuthError::invalid_request("the Authorization header is not 'Bearer' and a token");
+    let malformed =
+        || OAuthError::new(ErrorCode::MalformedBearer, "the Authorization header is not 'Bearer' and a token");
     let (scheme, token) = header.split_once(' ').ok_or_else(malformed)?;
     let b64token = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || !token.bytes().all(b64token) {

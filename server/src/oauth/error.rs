@@ -33,6 +33,8 @@ pub enum ErrorCode {
     InvalidToken,
     /// RFC 6750 §3.1.
     InsufficientScope,
+    /// `invalid_request` where a Bearer token was to be sent (RFC 6750 §3.1).
+    MalformedBearer,
     /// `invalid_request` for a body that did not arrive in time (RFC 9110 §15.5.9).
     RequestTimeout,
     /// No such path; not an OAuth error, in the same shape.
@@ -50,9 +52,11 @@ impl ErrorCode {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::InvalidRequest | Self::ContentTooLarge | Self::UnsupportedMediaType | Self::RequestTimeout => {
-                "invalid_request"
-            }
+            Self::InvalidRequest
+            | Self::MalformedBearer
+            | Self::ContentTooLarge
+            | Self::UnsupportedMediaType
+            | Self::RequestTimeout => "invalid_request",
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
             Self::UnauthorizedClient => "unauthorized_client",
@@ -74,6 +78,7 @@ impl ErrorCode {
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidRequest
+            | Self::MalformedBearer
             | Self::InvalidGrant
             | Self::UnauthorizedClient
             | Self::UnsupportedGrantType

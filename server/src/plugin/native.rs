@@ -144,7 +144,8 @@ impl NativePlugin {
         method: u32,
         request: &Q,
     ) -> Result<A, PluginError> {
-        let request = serde_json::to_vec(request).map_err(|error| PluginError::Internal(error.to_string()))?;
+        let request =
+            pintle_plugin_api::wire::encode(request).map_err(|error| PluginError::Internal(error.to_string()))?;
         let deadline = Instant::now() + host.limits().wall;
         let (instance, permit) = self.turn().await?;
         let call_id = self.next_call.fetch_add(1, Ordering::Relaxed);

@@ -228,7 +228,7 @@ impl Packaging for WasmPlugin {
         request: VerifyRequest,
     ) -> Result<VerifyOutcome, PluginError> {
         let exports = self.exports.user_verifier.as_ref().ok_or_else(|| lacks(Kind::UserVerifier))?;
-        let (call, request) = (call.into(), request.into());
+        let (call, request) = (call.into(), convert::Wiped::from(request));
         let answer = self
             .guests
             .call(host, async |guest| {

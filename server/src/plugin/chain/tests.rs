@@ -62,7 +62,7 @@ fn request(secret: &str) -> VerifyRequest {
     VerifyRequest {
         username: Some("ann".to_owned()),
         kind: "password".to_owned(),
-        secret: secret.into(),
+        secret: secret.as_bytes().to_vec().into(),
         ..VerifyRequest::default()
     }
 }

@@ -55,7 +55,7 @@ async fn ask(plugin: &Hosted, username: &str) -> Result<VerifyOutcome, PluginErr
     let request = VerifyRequest {
         username: Some(username.to_owned()),
         kind: "password".to_owned(),
-        secret: b"secret".to_vec(),
+        secret: b"secret".to_vec().into(),
         ..VerifyRequest::default()
     };
     plugin.verify(&CallContext::default(), request).await

@@ -46,7 +46,7 @@ fn password(username: &str, secret: &str) -> VerifyRequest {
     VerifyRequest {
         username: Some(username.to_owned()),
         kind: "password".to_owned(),
-        secret: secret.into(),
+        secret: secret.as_bytes().to_vec().into(),
         ..VerifyRequest::default()
     }
 }

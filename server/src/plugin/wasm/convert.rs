@@ -3,6 +3,7 @@
 use super::bindings::exports::pintle::plugin::{scope_policy, token_format, user_verifier};
 use super::bindings::pintle::plugin::{accounts, types};
 use pintle_plugin_api as api;
+use zeroize::Zeroize;
 
 impl From<api::CallContext> for types::CallCtx {
     fn from(call: api::CallContext) -> Self {
@@ -80,15 +81,32 @@ impl From<api::AccountVerdict> for accounts::Verdict {
     }
 }
 
-impl From<api::VerifyRequest> for user_verifier::Request {
-    fn from(request: api::VerifyRequest) -> Self {
-        Self {
+/// A request whose secret is wiped when it is dropped.
+pub(super) struct Wiped(user_verifier::Request);
+
+impl From<api::VerifyRequest> for Wiped {
+    fn from(mut request: api::VerifyRequest) -> Self {
+        Self(user_verifier::Request {
             username: request.username,
             kind: request.kind,
-            secret: request.secret,
+            secret: std::mem::take(&mut *request.secret),
             state: request.state,
             ext: request.ext,
-        }
+        })
+    }
+}
+
+impl std::ops::Deref for Wiped {
+    type Target = user_verifier::Request;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Drop for Wiped {
+    fn drop(&mut self) {
+        self.0.secret.zeroize();
     }
 }
 

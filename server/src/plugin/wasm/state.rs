@@ -7,6 +7,7 @@ use std::sync::Arc;
 use wasmtime::ResourceLimiter;
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use zeroize::Zeroizing;
 
 /// The most elements of all of a guest's tables.
 const MAX_TABLE_ELEMENTS: usize = 64 * 1024;
@@ -127,7 +128,7 @@ impl kv::Host for State {
 
 impl crypto::Host for State {
     async fn password_verify(&mut self, phc: String, password: Vec<u8>) -> Result<bool, types::Error> {
-        Ok(self.call()?.password_verify(&phc, &password).await?)
+        Ok(self.call()?.password_verify(&phc, &Zeroizing::new(password)).await?)
     }
 
     fn sign(&mut self, key_id: String, alg: String, input: Vec<u8>) -> Result<Vec<u8>, types::Error> {
@@ -151,6 +152,6 @@ impl accounts::Host for State {
     }
 
     async fn verify(&mut self, username: String, password: Vec<u8>) -> Result<accounts::Verdict, types::Error> {
-        Ok(self.call()?.account_verify(&username, &password).await?.into())
+        Ok(self.call()?.account_verify(&username, &Zeroizing::new(password)).await?.into())
     }
 }

@@ -29,7 +29,7 @@ fn load(host: &WasmHost, text: &Text, reuse: u32) -> Arc<Hosted> {
 }
 
 fn request() -> VerifyRequest {
-    VerifyRequest { kind: "password".to_owned(), secret: b"secret".to_vec(), ..VerifyRequest::default() }
+    VerifyRequest { kind: "password".to_owned(), secret: b"secret".to_vec().into(), ..VerifyRequest::default() }
 }
 
 async fn verify(plugin: &Hosted) -> Result<VerifyOutcome, PluginError> {
