@@ -81,6 +81,12 @@ extern "C" {
 #define PINTLE_EVALUATE_SCOPE 32u /* {"ctx", "request"} -> scope-policy.decision */
 #define PINTLE_ISSUE_TOKEN 48u    /* {"ctx", "claims_json", "key_id"} -> token-format.issued */
 #define PINTLE_VALIDATE_TOKEN 49u /* {"ctx", "token"} -> token-format.verdict */
+#define PINTLE_LOOKUP_ACCOUNT 64u /* {"ctx", "by", "value"} -> account or null */
+#define PINTLE_ENRICH_CLAIMS 80u  /* {"ctx", "account", "scopes", "target"} -> [["name", "value as JSON"], ...] */
+#define PINTLE_PULL_ACCOUNTS 96u  /* {"ctx", "cursor"?, "limit"} -> account-source.page */
+#define PINTLE_DELIVER_EVENTS 112u /* {"ctx", "batch"} -> ["id", ...], those delivered */
+#define PINTLE_GRANT_TYPES 128u   /* {} -> ["urn:...", ...] */
+#define PINTLE_EXCHANGE 129u      /* {"ctx", "grant_type", "params"} -> extension-grant.outcome */
 
 /* Methods of the host: request -> answer. What the operator did not grant answers {"denied": ...}. */
 #define PINTLE_HOST_LOG_EMIT 256u           /* {"level", "message", "fields"} -> null */
@@ -96,6 +102,9 @@ extern "C" {
 #define PINTLE_HOST_VERIFY_SIGNATURE 338u   /* {"key_id", "alg", "input", "signature"} -> boolean */
 #define PINTLE_HOST_ACCOUNT_LOOKUP 352u     /* {"by", "value"} -> account or null */
 #define PINTLE_HOST_ACCOUNT_VERIFY 353u     /* {"username", "password"} -> accounts.verdict */
+#define PINTLE_HOST_SECRET_GET 368u         /* {"name"} -> base64url */
+#define PINTLE_HOST_HTTP_SEND 384u          /* {"method", "url", "headers", "body", "timeout_ms"} -> http.response; a
+                                             * header is ["name", {"text": "..."}] or ["name", {"secret": "Bearer {key}"}] */
 
 /* Borrowed bytes. ptr may be NULL when len is 0. */
 typedef struct pintle_slice {

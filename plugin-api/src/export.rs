@@ -6,7 +6,8 @@
 /// - with the crate's feature `export`, the C entry `pintle_plugin_entry_v1`;
 /// - for Wasm, the exports of the kinds' worlds.
 ///
-/// The kinds are `user_verifier`, `scope_policy` and `token_format`; the plugin implements the trait of each.
+/// The kinds are `user_verifier`, `scope_policy`, `token_format`, `directory`, `claims`, `account_source`, `event_sink`
+/// and `extension_grant`; the plugin implements the trait of each.
 #[macro_export]
 macro_rules! export_plugin {
     ($plugin:ident: $($kind:ident),+ $(,)?) => {
@@ -69,6 +70,21 @@ macro_rules! __pintle_kind {
     (name token_format) => {
         "token-format"
     };
+    (name directory) => {
+        "directory"
+    };
+    (name claims) => {
+        "claims"
+    };
+    (name account_source) => {
+        "account-source"
+    };
+    (name event_sink) => {
+        "event-sink"
+    };
+    (name extension_grant) => {
+        "extension-grant"
+    };
     (user_verifier) => {
         fn user_verifier(&self) -> Option<&dyn $crate::UserVerifier> {
             Some(self)
@@ -84,7 +100,35 @@ macro_rules! __pintle_kind {
             Some(self)
         }
     };
+    (directory) => {
+        fn directory(&self) -> Option<&dyn $crate::Directory> {
+            Some(self)
+        }
+    };
+    (claims) => {
+        fn claims(&self) -> Option<&dyn $crate::ClaimsSource> {
+            Some(self)
+        }
+    };
+    (account_source) => {
+        fn account_source(&self) -> Option<&dyn $crate::AccountSource> {
+            Some(self)
+        }
+    };
+    (event_sink) => {
+        fn event_sink(&self) -> Option<&dyn $crate::EventSink> {
+            Some(self)
+        }
+    };
+    (extension_grant) => {
+        fn extension_grant(&self) -> Option<&dyn $crate::ExtensionGrant> {
+            Some(self)
+        }
+    };
     ($($other:tt)*) => {
-        compile_error!("a kind is user_verifier, scope_policy or token_format");
+        compile_error!(
+            "a kind is user_verifier, scope_policy, token_format, directory, claims, account_source, event_sink or \
+             extension_grant"
+        );
     };
 }

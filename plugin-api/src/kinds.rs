@@ -1,14 +1,27 @@
 //! The traits that a plugin implements, one a kind, and what it gets from the host.
 
 use crate::types::{
-    Account, AccountVerdict, Attr, CallContext, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery,
-    TokenVerdict, VerifyOutcome, VerifyRequest,
+    Account, AccountVerdict, Attr, CallContext, Event, ExtensionOutcome, HttpRequest, HttpResponse, IssuedToken,
+    Manifest, PluginError, ScopeDecision, ScopeQuery, SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest,
 };
+use zeroize::Zeroizing;
+
+/// The kinds by WIT name.
+pub const NAMES: [&str; 8] = [
+    "user-verifier",
+    "scope-policy",
+    "token-format",
+    "directory",
+    "claims",
+    "account-source",
+    "event-sink",
+    "extension-grant",
+];
 
 /// What every plugin is: made from its config, asked for its manifest and health.
 pub trait Plugin: Sized + Send + Sync + 'static {
-    /// The host interfaces that it calls, by WIT name: of `kv`, `crypto` and `accounts`. Others answer `denied`, and the
-    /// component does not import them. `log`, `clock`, `random` and `config` need no naming.
+    /// The host interfaces that it calls, by WIT name: of `kv`, `crypto`, `accounts`, `secrets` and `http`. Others answer
+    /// `denied`, and the component does not import them. `log`, `clock`, `random` and `config` need no naming.
     const WANTS: &'static [&'static str] = &[];
 
     /// What the plugin says about itself.
@@ -62,6 +75,62 @@ pub trait TokenFormat: Send + Sync {
     /// # Errors
     /// Where it cannot be said whether the token is valid.
     fn validate(&self, call: &Call<'_>, token: &str) -> Result<TokenVerdict, PluginError>;
+}
+
+/// Kind `directory`: finds accounts without a proof.
+pub trait Directory: Send + Sync {
+    /// The account whose `by`, `id` or `username`, is `value`. `None`: there is none, and who had it may not log in.
+    ///
+    /// # Errors
+    /// `invalid` for another `by`; where there is no answer.
+    fn lookup(&self, call: &Call<'_>, by: &str, value: &str) -> Result<Option<Account>, PluginError>;
+}
+
+/// Kind `claims`: adds claims to what the core says about a user.
+pub trait ClaimsSource: Send + Sync {
+    /// Names of claims and their values as JSON. `target`: `access-token` or `introspection`. The core drops the claims
+    /// that are its own to set.
+    ///
+    /// # Errors
+    /// Where there is no answer: no token is then issued, unless the operator marked the source as optional.
+    fn enrich(
+        &self,
+        call: &Call<'_>,
+        account: &Account,
+        scopes: &[String],
+        target: &str,
+    ) -> Result<Vec<Attr>, PluginError>;
+}
+
+/// Kind `account-source`: accounts that the core keeps a copy of.
+pub trait AccountSource: Send + Sync {
+    /// At most `limit` changes. A run that begins without a cursor names every account; those that it does not name are
+    /// gone. Another one names what has changed since.
+    ///
+    /// # Errors
+    /// Where there is no answer: the core keeps what it has, and tries again later.
+    fn pull(&self, call: &Call<'_>, cursor: Option<&str>, limit: u32) -> Result<SourcePage, PluginError>;
+}
+
+/// Kind `event-sink`: is told what happened.
+pub trait EventSink: Send + Sync {
+    /// Returns the ids of the events that are delivered; the others come again. An event may come twice.
+    ///
+    /// # Errors
+    /// Where none was delivered.
+    fn deliver(&self, call: &Call<'_>, batch: &[Event]) -> Result<Vec<String>, PluginError>;
+}
+
+/// Kind `extension-grant`: a grant of its own (RFC 6749 §4.5).
+pub trait ExtensionGrant: Send + Sync {
+    /// The values of `grant_type` that it answers: absolute URIs.
+    fn grant_types(&self) -> Vec<String>;
+
+    /// Decides a token request. `params`: what the core does not take itself. They may hold secrets.
+    ///
+    /// # Errors
+    /// Where there is no answer: the request then fails.
+    fn exchange(&self, call: &Call<'_>, grant_type: &str, params: &[Attr]) -> Result<ExtensionOutcome, PluginError>;
 }
 
 /// One call: its context and the host.
@@ -129,4 +198,14 @@ pub trait Host {
     /// # Errors
     /// `denied`, `unavailable`.
     fn account_verify(&self, username: &str, password: &[u8]) -> Result<AccountVerdict, PluginError>;
+    /// `secrets.get`.
+    ///
+    /// # Errors
+    /// `denied` for a name that the operator's entry does not have.
+    fn secret(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, PluginError>;
+    /// `http.send`. Any status is an answer; redirects are not followed.
+    ///
+    /// # Errors
+    /// `denied` for what was not granted, `invalid` for a malformed request, `unavailable` without an answer.
+    fn http_send(&self, request: &HttpRequest) -> Result<HttpResponse, PluginError>;
 }

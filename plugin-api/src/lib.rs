@@ -50,5 +50,8 @@ pub mod testing;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 
-pub use kinds::{Call, Host, Plugin, ScopePolicy, TokenFormat, UserVerifier};
+pub use kinds::{
+    AccountSource, Call, ClaimsSource, Directory, EventSink, ExtensionGrant, Host, Plugin, ScopePolicy, TokenFormat,
+    UserVerifier,
+};
 pub use types::*;

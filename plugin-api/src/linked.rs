@@ -1,6 +1,9 @@
 //! The packaging without a border: a plugin that is compiled into the server.
 
-use crate::kinds::{Call, Plugin, ScopePolicy, TokenFormat, UserVerifier};
+use crate::kinds::{
+    AccountSource, Call, ClaimsSource, Directory, EventSink, ExtensionGrant, Plugin, ScopePolicy, TokenFormat,
+    UserVerifier,
+};
 use crate::types::{Manifest, PluginError};
 
 /// The kinds that a plugin exports; [`export_plugin!`](crate::export_plugin) writes it.
@@ -15,6 +18,26 @@ pub trait Exports: Send + Sync {
     }
     /// Kind `token-format`.
     fn token_format(&self) -> Option<&dyn TokenFormat> {
+        None
+    }
+    /// Kind `directory`.
+    fn directory(&self) -> Option<&dyn Directory> {
+        None
+    }
+    /// Kind `claims`.
+    fn claims(&self) -> Option<&dyn ClaimsSource> {
+        None
+    }
+    /// Kind `account-source`.
+    fn account_source(&self) -> Option<&dyn AccountSource> {
+        None
+    }
+    /// Kind `event-sink`.
+    fn event_sink(&self) -> Option<&dyn EventSink> {
+        None
+    }
+    /// Kind `extension-grant`.
+    fn extension_grant(&self) -> Option<&dyn ExtensionGrant> {
         None
     }
 }
@@ -33,6 +56,11 @@ impl dyn LinkedInstance {
             ("user-verifier", self.user_verifier().is_some()),
             ("scope-policy", self.scope_policy().is_some()),
             ("token-format", self.token_format().is_some()),
+            ("directory", self.directory().is_some()),
+            ("claims", self.claims().is_some()),
+            ("account-source", self.account_source().is_some()),
+            ("event-sink", self.event_sink().is_some()),
+            ("extension-grant", self.extension_grant().is_some()),
         ];
         kinds.into_iter().filter(|(_, exported)| *exported).map(|(kind, _)| kind).collect()
     }

@@ -12,6 +12,18 @@ pub const EVALUATE_SCOPE: u32 = 32;
 pub const ISSUE_TOKEN: u32 = 48;
 /// `token-format.validate`: `{"ctx", "token"}` to a `TokenVerdict`.
 pub const VALIDATE_TOKEN: u32 = 49;
+/// `directory.lookup`: `{"ctx", "by", "value"}` to an `Account` or `null`.
+pub const LOOKUP_ACCOUNT: u32 = 64;
+/// `claims.enrich`: `{"ctx", "account", "scopes", "target"}` to a list of `[name, JSON]`.
+pub const ENRICH_CLAIMS: u32 = 80;
+/// `account-source.pull`: `{"ctx", "cursor"?, "limit"}` to a `SourcePage`.
+pub const PULL_ACCOUNTS: u32 = 96;
+/// `event-sink.deliver`: `{"ctx", "batch"}` to a list of ids.
+pub const DELIVER_EVENTS: u32 = 112;
+/// `extension-grant.grant-types`: `{}` to a list of strings.
+pub const GRANT_TYPES: u32 = 128;
+/// `extension-grant.exchange`: `{"ctx", "grant_type", "params"}` to an `ExtensionOutcome`.
+pub const EXCHANGE: u32 = 129;
 
 /// Host `log.emit`: `{"level", "message", "fields"}` to `null`.
 pub const LOG_EMIT: u32 = 256;
@@ -39,15 +51,25 @@ pub const VERIFY_SIGNATURE: u32 = 338;
 pub const ACCOUNT_LOOKUP: u32 = 352;
 /// Host `accounts.verify`: `{"username", "password"}` to an `AccountVerdict`.
 pub const ACCOUNT_VERIFY: u32 = 353;
+/// Host `secrets.get`: `{"name"}` to base64url.
+pub const SECRET_GET: u32 = 368;
+/// Host `http.send`: an `HttpRequest` to an `HttpResponse`.
+pub const HTTP_SEND: u32 = 384;
 
 /// Every method by its name in `include/pintle_plugin.h`.
-pub const NAMED: [(&str, u32); 19] = [
+pub const NAMED: [(&str, u32); 27] = [
     ("PINTLE_VALIDATE_CONFIG", VALIDATE_CONFIG),
     ("PINTLE_HEALTH", HEALTH),
     ("PINTLE_VERIFY_USER", VERIFY_USER),
     ("PINTLE_EVALUATE_SCOPE", EVALUATE_SCOPE),
     ("PINTLE_ISSUE_TOKEN", ISSUE_TOKEN),
     ("PINTLE_VALIDATE_TOKEN", VALIDATE_TOKEN),
+    ("PINTLE_LOOKUP_ACCOUNT", LOOKUP_ACCOUNT),
+    ("PINTLE_ENRICH_CLAIMS", ENRICH_CLAIMS),
+    ("PINTLE_PULL_ACCOUNTS", PULL_ACCOUNTS),
+    ("PINTLE_DELIVER_EVENTS", DELIVER_EVENTS),
+    ("PINTLE_GRANT_TYPES", GRANT_TYPES),
+    ("PINTLE_EXCHANGE", EXCHANGE),
     ("PINTLE_HOST_LOG_EMIT", LOG_EMIT),
     ("PINTLE_HOST_CLOCK_NOW_MS", CLOCK_NOW_MS),
     ("PINTLE_HOST_CLOCK_MONOTONIC_MS", CLOCK_MONOTONIC_MS),
@@ -61,4 +83,6 @@ pub const NAMED: [(&str, u32); 19] = [
     ("PINTLE_HOST_VERIFY_SIGNATURE", VERIFY_SIGNATURE),
     ("PINTLE_HOST_ACCOUNT_LOOKUP", ACCOUNT_LOOKUP),
     ("PINTLE_HOST_ACCOUNT_VERIFY", ACCOUNT_VERIFY),
+    ("PINTLE_HOST_SECRET_GET", SECRET_GET),
+    ("PINTLE_HOST_HTTP_SEND", HTTP_SEND),
 ];

@@ -189,6 +189,36 @@ fn dispatch<P: Plugin + Exports>(plugin: &P, host: &NativeHost<'_>, number: u32,
             Some(kind) => ask(request, |q: wire::ValidateToken| kind.validate(&call_of(&q.ctx, host), &q.token)),
             None => Answer::unsupported(),
         },
+        method::LOOKUP_ACCOUNT => match plugin.directory() {
+            Some(kind) => ask(request, |q: wire::LookupAccount| kind.lookup(&call_of(&q.ctx, host), &q.by, &q.value)),
+            None => Answer::unsupported(),
+        },
+        method::ENRICH_CLAIMS => match plugin.claims() {
+            Some(kind) => ask(request, |q: wire::EnrichClaims| {
+                kind.enrich(&call_of(&q.ctx, host), &q.account, &q.scopes, &q.target)
+            }),
+            None => Answer::unsupported(),
+        },
+        method::PULL_ACCOUNTS => match plugin.account_source() {
+            Some(kind) => {
+                ask(request, |q: wire::PullAccounts| kind.pull(&call_of(&q.ctx, host), q.cursor.as_deref(), q.limit))
+            }
+            None => Answer::unsupported(),
+        },
+        method::DELIVER_EVENTS => match plugin.event_sink() {
+            Some(kind) => ask(request, |q: wire::DeliverEvents| kind.deliver(&call_of(&q.ctx, host), &q.batch)),
+            None => Answer::unsupported(),
+        },
+        method::GRANT_TYPES => match plugin.extension_grant() {
+            Some(kind) => ask(request, |_: wire::GrantTypes| Ok(kind.grant_types())),
+            None => Answer::unsupported(),
+        },
+        method::EXCHANGE => match plugin.extension_grant() {
+            Some(kind) => {
+                ask(request, |q: wire::Exchange| kind.exchange(&call_of(&q.ctx, host), &q.grant_type, &q.params))
+            }
+            None => Answer::unsupported(),
+        },
         _ => Answer::unsupported(),
     }
 }

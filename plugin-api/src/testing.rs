@@ -2,14 +2,18 @@
 //! that only it knows how to compare: good enough to see that a signature is checked, and for nothing else.
 
 use crate::kinds::Host;
-use crate::types::{Account, AccountVerdict, Attr, Manifest, PluginError};
+use crate::types::{Account, AccountVerdict, Attr, HttpRequest, HttpResponse, Manifest, PluginError};
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use zeroize::Zeroizing;
+
+/// What stands for the network: from a request to its answer.
+pub type FakeNetwork = Box<dyn Fn(&HttpRequest) -> Result<HttpResponse, PluginError> + Send + Sync>;
 
 /// See the module. The clock stands still until the test moves it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct FakeHost {
     /// What `accounts.lookup` and `accounts.verify` know: an account and its password.
     pub accounts: Vec<(Account, String)>,
@@ -17,6 +21,10 @@ pub struct FakeHost {
     pub config: String,
     /// Milliseconds, for both clocks.
     pub now_ms: AtomicU64,
+    /// What `secrets.get` answers.
+    pub secrets: BTreeMap<String, String>,
+    /// What `http.send` answers; without it, that nothing is granted.
+    pub network: Option<FakeNetwork>,
     failure: Option<PluginError>,
     kv: Mutex<BTreeMap<String, (Vec<u8>, u64)>>,
     lines: Mutex<Vec<String>>,
@@ -142,6 +150,20 @@ impl Host for FakeHost {
             }
             Some(_) => AccountVerdict::Rejected,
         })
+    }
+
+    fn secret(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, PluginError> {
+        self.granted()?;
+        let unknown = || PluginError::Denied(format!("there is no secret `{name}`"));
+        self.secrets.get(name).map(|secret| Zeroizing::new(secret.as_bytes().to_vec())).ok_or_else(unknown)
+    }
+
+    fn http_send(&self, request: &HttpRequest) -> Result<HttpResponse, PluginError> {
+        self.granted()?;
+        match &self.network {
+            Some(answer) => answer(request),
+            None => Err(PluginError::Denied("no network is granted".to_owned())),
+        }
     }
 }
 

@@ -98,7 +98,7 @@ pub struct Manifest {
     pub name: String,
     /// Its version, by semver.
     pub version: String,
-    /// The kinds it exports, by WIT name: `user-verifier`, `scope-policy`, `token-format`.
+    /// The kinds it exports, by WIT name, such as `user-verifier`.
     pub kinds: Vec<String>,
     /// The host interfaces it calls, by WIT name, beside `log`, `clock`, `random` and `config`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -256,6 +256,137 @@ pub enum AccountVerdict {
     Rejected,
     /// No account has that name.
     UnknownUser,
+}
+
+/// `account-source.change`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountChange {
+    /// A new account, or one that has changed.
+    Upsert(Account),
+    /// The id of an account that is gone.
+    Delete(String),
+}
+
+/// `account-source.page`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourcePage {
+    /// In any order; the last one of an id counts.
+    #[serde(default)]
+    pub changes: Vec<AccountChange>,
+    /// What the next call gets as its cursor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// There is no more for now.
+    #[serde(default)]
+    pub complete: bool,
+}
+
+/// `event-sink.event`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Unique, the same at every try.
+    pub id: String,
+    /// What happened, such as `login.accepted`.
+    pub kind: String,
+    /// When, in milliseconds since the Unix epoch.
+    pub at_ms: u64,
+    /// The particulars as a JSON object.
+    pub json: String,
+}
+
+/// `extension-grant.grant`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtensionGranted {
+    /// For whom.
+    pub account: Account,
+    /// The core narrows them to what the client may have and asked for.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// A JSON object of further claims, or empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub claims_json: String,
+}
+
+/// `extension-grant.outcome`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExtensionOutcome {
+    /// The request is good.
+    Granted(ExtensionGranted),
+    /// An error code (RFC 6749 §5.2) and a description, for the client.
+    OauthError((String, String)),
+}
+
+/// `http.value`: a header's.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeaderValue {
+    /// As it stands.
+    Text(String),
+    /// Text in which `{name}` stands for the secret of that name, which the host fills in.
+    Secret(String),
+}
+
+impl std::fmt::Debug for HeaderValue {
+    /// Without the value: plugins put tokens there.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(_) => f.write_str("Text(…)"),
+            Self::Secret(_) => f.write_str("Secret(…)"),
+        }
+    }
+}
+
+/// `http.request`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpRequest {
+    /// RFC 9110 §9.
+    pub method: String,
+    /// Absolute; of an origin that the operator granted.
+    pub url: String,
+    /// Names and values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, HeaderValue)>,
+    /// Wiped when dropped: a password may be in it.
+    #[serde(default, with = "secret_base64url")]
+    pub body: Zeroizing<Vec<u8>>,
+    /// At most what the call has left; 0 for all of it.
+    #[serde(default)]
+    pub timeout_ms: u32,
+}
+
+impl std::fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpRequest").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+/// `http.response`.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpResponse {
+    /// RFC 9110 §15.
+    pub status: u16,
+    /// Names in lower case, and values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<Attr>,
+    /// All of it.
+    #[serde(default, with = "base64url")]
+    pub body: Vec<u8>,
+}
+
+impl HttpResponse {
+    /// The first header of this name, which is in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl std::fmt::Debug for HttpResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpResponse").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 /// Bytes as base64url without padding.

@@ -4,7 +4,10 @@
 //! exports. The imports are generated once, in `lifecycle`, and shared. The host calls a fresh instance each time, so
 //! the plugin is made from its config when the first call needs it.
 
-use crate::kinds::{Call, Plugin, ScopePolicy, TokenFormat, UserVerifier};
+use crate::kinds::{
+    AccountSource, Call, ClaimsSource, Directory, EventSink, ExtensionGrant, Plugin, ScopePolicy, TokenFormat,
+    UserVerifier,
+};
 use crate::types::PluginError;
 use std::marker::PhantomData;
 use std::sync::OnceLock;
@@ -39,6 +42,8 @@ macro_rules! kind_world {
             "pintle:plugin/kv@0.1.0": crate::wasm::lifecycle::pintle::plugin::kv,
             "pintle:plugin/crypto@0.1.0": crate::wasm::lifecycle::pintle::plugin::crypto,
             "pintle:plugin/accounts@0.1.0": crate::wasm::lifecycle::pintle::plugin::accounts,
+            "pintle:plugin/secrets@0.1.0": crate::wasm::lifecycle::pintle::plugin::secrets,
+            "pintle:plugin/http@0.1.0": crate::wasm::lifecycle::pintle::plugin::http,
         });
     };
 }
@@ -47,7 +52,17 @@ world!(lifecycle, "lifecycle-plugin", {});
 kind_world!(user_verifier, "user-verifier-plugin");
 kind_world!(scope_policy, "scope-policy-plugin");
 kind_world!(token_format, "token-format-plugin");
+kind_world!(directory, "directory-plugin");
+kind_world!(claims, "claims-plugin");
+kind_world!(account_source, "account-source-plugin");
+kind_world!(event_sink, "event-sink-plugin");
+kind_world!(extension_grant, "extension-grant-plugin");
 
+use account_source::exports::pintle::plugin::account_source as source_exports;
+use claims::exports::pintle::plugin::claims as claims_exports;
+use directory::exports::pintle::plugin::directory as directory_exports;
+use event_sink::exports::pintle::plugin::event_sink as sink_exports;
+use extension_grant::exports::pintle::plugin::extension_grant as grant_exports;
 use lifecycle::exports::pintle::plugin::lifecycle as lifecycle_exports;
 use lifecycle::pintle::plugin::{config, types};
 use scope_policy::exports::pintle::plugin::scope_policy as policy_exports;
@@ -63,15 +78,20 @@ pub trait Exported: Plugin {
 /// What a component of `P` exports.
 pub struct Component<P>(PhantomData<P>);
 
+/// The plugin, made from its config when it is first needed.
+fn plugin<P: Exported>() -> Result<&'static P, PluginError> {
+    let made = P::instance().get_or_init(|| {
+        P::create(&config::json()).map_err(|faults| PluginError::Internal(format!("config: {}", faults.join("; "))))
+    });
+    made.as_ref().map_err(Clone::clone)
+}
+
 /// Lets the plugin answer one call.
 fn answer<P: Exported, A>(
     ctx: types::CallCtx,
     ask: impl FnOnce(&P, &Call<'_>) -> Result<A, PluginError>,
 ) -> Result<A, types::Error> {
-    let made = P::instance().get_or_init(|| {
-        P::create(&config::json()).map_err(|faults| PluginError::Internal(format!("config: {}", faults.join("; "))))
-    });
-    let plugin = made.as_ref().map_err(|error| error.clone().into_wit())?;
+    let plugin = plugin::<P>().map_err(PluginError::into_wit)?;
     let host = WasmHost::<P>::default();
     ask(plugin, &Call { context: &ctx.into(), host: &host }).map_err(PluginError::into_wit)
 }
@@ -115,5 +135,50 @@ impl<P: Exported + TokenFormat> format_exports::Guest for Component<P> {
 
     fn validate(ctx: types::CallCtx, token: String) -> Result<format_exports::Verdict, types::Error> {
         answer(ctx, |plugin: &P, call| plugin.validate(call, &token).map(Into::into))
+    }
+}
+
+impl<P: Exported + Directory> directory_exports::Guest for Component<P> {
+    fn lookup(ctx: types::CallCtx, by: String, value: String) -> Result<Option<types::Account>, types::Error> {
+        answer(ctx, |plugin: &P, call| Ok(plugin.lookup(call, &by, &value)?.map(Into::into)))
+    }
+}
+
+impl<P: Exported + ClaimsSource> claims_exports::Guest for Component<P> {
+    fn enrich(
+        ctx: types::CallCtx,
+        account: types::Account,
+        scopes: Vec<String>,
+        target: String,
+    ) -> Result<Vec<types::Attr>, types::Error> {
+        answer(ctx, |plugin: &P, call| plugin.enrich(call, &account.into(), &scopes, &target))
+    }
+}
+
+impl<P: Exported + AccountSource> source_exports::Guest for Component<P> {
+    fn pull(ctx: types::CallCtx, cursor: Option<String>, limit: u32) -> Result<source_exports::Page, types::Error> {
+        answer(ctx, |plugin: &P, call| plugin.pull(call, cursor.as_deref(), limit).map(Into::into))
+    }
+}
+
+impl<P: Exported + EventSink> sink_exports::Guest for Component<P> {
+    fn deliver(ctx: types::CallCtx, batch: Vec<sink_exports::Event>) -> Result<Vec<String>, types::Error> {
+        let batch: Vec<_> = batch.into_iter().map(Into::into).collect();
+        answer(ctx, |plugin: &P, call| plugin.deliver(call, &batch))
+    }
+}
+
+impl<P: Exported + ExtensionGrant> grant_exports::Guest for Component<P> {
+    /// None where the config is faulty, which the host was told before.
+    fn grant_types() -> Vec<String> {
+        plugin::<P>().map(ExtensionGrant::grant_types).unwrap_or_default()
+    }
+
+    fn exchange(
+        ctx: types::CallCtx,
+        grant_type: String,
+        params: Vec<types::Attr>,
+    ) -> Result<grant_exports::Outcome, types::Error> {
+        answer(ctx, |plugin: &P, call| plugin.exchange(call, &grant_type, &params).map(Into::into))
     }
 }

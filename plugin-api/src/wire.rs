@@ -1,7 +1,7 @@
 //! The native packaging's payloads: the parameters of each method of [`crate::method`], as the JSON object that is its
 //! request. Answers are the types of [`crate::types`], or those below.
 
-use crate::types::{Attr, CallContext, ScopeQuery, VerifyRequest, base64url, secret_base64url};
+use crate::types::{Account, Attr, CallContext, Event, ScopeQuery, VerifyRequest, base64url, secret_base64url};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -59,6 +59,18 @@ requests! {
     IssueToken { ctx: CallContext, claims_json: String, key_id: String }
     /// `token-format.validate`.
     ValidateToken { ctx: CallContext, token: String }
+    /// `directory.lookup`.
+    LookupAccount { ctx: CallContext, by: String, value: String }
+    /// `claims.enrich`.
+    EnrichClaims { ctx: CallContext, account: Account, scopes: Vec<String>, target: String }
+    /// `account-source.pull`.
+    PullAccounts { ctx: CallContext, #[serde(default, skip_serializing_if = "Option::is_none")] cursor: Option<String>, limit: u32 }
+    /// `event-sink.deliver`.
+    DeliverEvents { ctx: CallContext, batch: Vec<Event> }
+    /// `extension-grant.grant-types`.
+    GrantTypes {}
+    /// `extension-grant.exchange`.
+    Exchange { ctx: CallContext, grant_type: String, params: Vec<Attr> }
     /// Host `log.emit`.
     LogEmit { level: u8, message: String, #[serde(default)] fields: Vec<Attr> }
     /// Host `random.bytes`.
@@ -86,6 +98,8 @@ requests! {
     AccountLookup { by: String, value: String }
     /// Host `accounts.verify`.
     AccountVerify { username: String, password: Secret }
+    /// Host `secrets.get`.
+    SecretGet { name: String }
 }
 
 #[cfg(test)]

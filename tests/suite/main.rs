@@ -7,6 +7,7 @@ mod clients;
 mod examples;
 mod hostile;
 mod kill;
+mod kinds;
 mod lockout;
 mod logins;
 mod packagings;

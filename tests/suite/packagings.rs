@@ -29,6 +29,8 @@ fn entry(source: PluginSource, sha256: Option<String>) -> PluginEntry {
         limits: PluginLimits::default(),
         required: true,
         reuse: 1,
+        network: Vec::new(),
+        secrets: BTreeMap::new(),
     }
 }
 
@@ -110,6 +112,7 @@ async fn world() -> (TestServer, Environment, Fixtures) {
         services: Arc::new(services),
         builtins: builtins(),
         cache_dir: server.folder.path().join("plugins"),
+        variables: Vec::new(),
     };
     let key_id = core.keys.list().first().unwrap().id.clone();
     (server, environment, Fixtures { key_id, ..Fixtures::default() })

@@ -13,8 +13,7 @@ pub(super) const CHECKS: &[Check] = &[
 fn names_itself(probe: &Probe<'_>) -> Verdict {
     let manifest = probe.manifest;
     ensure(!manifest.name.is_empty() && !manifest.version.is_empty(), || "no name or version".to_owned())?;
-    let known = ["user-verifier", "scope-policy", "token-format"];
-    let all_known = manifest.kinds.iter().all(|kind| known.contains(&kind.as_str()));
+    let all_known = manifest.kinds.iter().all(|kind| crate::kinds::NAMES.contains(&kind.as_str()));
     ensure(all_known && !manifest.kinds.is_empty(), || format!("kinds {:?}", manifest.kinds))
 }
 

@@ -3,7 +3,7 @@
 use super::Calls;
 use crate::abi::{self, Buf, HostTable, Slice};
 use crate::kinds::Host;
-use crate::types::{Account, AccountVerdict, Attr, PluginError};
+use crate::types::{Account, AccountVerdict, Attr, HttpRequest, HttpResponse, PluginError};
 use crate::{method, wire};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
@@ -124,5 +124,13 @@ impl Host for NativeHost<'_> {
             password: wire::Secret(Zeroizing::new(password.to_vec())),
         };
         self.ask(method::ACCOUNT_VERIFY, &request)
+    }
+
+    fn secret(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, PluginError> {
+        Ok(self.ask::<wire::Secret>(method::SECRET_GET, &wire::SecretGet { name: name.to_owned() })?.0)
+    }
+
+    fn http_send(&self, request: &HttpRequest) -> Result<HttpResponse, PluginError> {
+        self.ask(method::HTTP_SEND, request)
     }
 }

@@ -1,10 +1,11 @@
 //! Between the generated types and those of `crate::types`.
 
-use super::lifecycle::pintle::plugin::accounts;
-use super::{format_exports, policy_exports, types, verifier_exports};
+use super::lifecycle::pintle::plugin::{accounts, http};
+use super::{format_exports, grant_exports, policy_exports, sink_exports, source_exports, types, verifier_exports};
 use crate::types::{
-    Account, AccountVerdict, CallContext, Challenge, IssuedToken, PluginError, ScopeDecision, ScopeQuery, TokenVerdict,
-    VerifyOutcome, VerifyRequest,
+    Account, AccountChange, AccountVerdict, CallContext, Challenge, Event, ExtensionGranted, ExtensionOutcome,
+    HeaderValue, HttpRequest, HttpResponse, IssuedToken, PluginError, ScopeDecision, ScopeQuery, SourcePage,
+    TokenVerdict, VerifyOutcome, VerifyRequest,
 };
 
 /// From one record to another whose fields have the same names.
@@ -30,6 +31,9 @@ same_fields! {
     Challenge => verifier_exports::Challenge { kind, state, params_json }
     ScopeDecision => policy_exports::Decision { granted, require, max_ttl_s }
     IssuedToken => format_exports::Issued { token, meta_json }
+    sink_exports::Event => Event { id, kind, at_ms, json }
+    ExtensionGranted => grant_exports::Grant { account, scopes, claims_json }
+    http::Response => HttpResponse { status, headers, body }
 }
 
 impl From<policy_exports::Request> for ScopeQuery {
@@ -98,6 +102,41 @@ impl PluginError {
             Self::Invalid(why) => types::Error::Invalid(why),
             Self::Denied(why) => types::Error::Denied(why),
             Self::Internal(why) => types::Error::Internal(why),
+        }
+    }
+}
+
+impl From<SourcePage> for source_exports::Page {
+    fn from(from: SourcePage) -> Self {
+        let change = |change| match change {
+            AccountChange::Upsert(account) => source_exports::Change::Upsert(account.into()),
+            AccountChange::Delete(id) => source_exports::Change::Delete(id),
+        };
+        Self { changes: from.changes.into_iter().map(change).collect(), next: from.next, complete: from.complete }
+    }
+}
+
+impl From<ExtensionOutcome> for grant_exports::Outcome {
+    fn from(from: ExtensionOutcome) -> Self {
+        match from {
+            ExtensionOutcome::Granted(grant) => Self::Granted(grant.into()),
+            ExtensionOutcome::OauthError(error) => Self::OauthError(error),
+        }
+    }
+}
+
+impl From<&HttpRequest> for http::Request {
+    fn from(from: &HttpRequest) -> Self {
+        let value = |value: &HeaderValue| match value {
+            HeaderValue::Text(text) => http::Value::Text(text.clone()),
+            HeaderValue::Secret(text) => http::Value::Secret(text.clone()),
+        };
+        Self {
+            method: from.method.clone(),
+            url: from.url.clone(),
+            headers: from.headers.iter().map(|(name, content)| (name.clone(), value(content))).collect(),
+            body: from.body.to_vec(),
+            timeout_ms: from.timeout_ms,
         }
     }
 }

@@ -1,10 +1,11 @@
 //! The host as a component reaches it: its imports. What the plugin does not want is not imported, as the calls to it
 //! are compiled away.
 
-use super::lifecycle::pintle::plugin::{accounts, clock, config, crypto, kv, log, random};
+use super::lifecycle::pintle::plugin::{accounts, clock, config, crypto, http, kv, log, random, secrets};
 use crate::kinds::{Host, Plugin};
-use crate::types::{Account, AccountVerdict, Attr, PluginError};
+use crate::types::{Account, AccountVerdict, Attr, HttpRequest, HttpResponse, PluginError};
 use std::marker::PhantomData;
+use zeroize::Zeroizing;
 
 /// The host for `P`.
 pub(super) struct WasmHost<P>(PhantomData<P>);
@@ -105,5 +106,13 @@ impl<P: Plugin> Host for WasmHost<P> {
 
     fn account_verify(&self, username: &str, password: &[u8]) -> Result<AccountVerdict, PluginError> {
         wanted!("accounts", accounts::verify(username, password).map(Into::into))
+    }
+
+    fn secret(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, PluginError> {
+        wanted!("secrets", secrets::get(name).map(Zeroizing::new))
+    }
+
+    fn http_send(&self, request: &HttpRequest) -> Result<HttpResponse, PluginError> {
+        wanted!("http", http::send(&request.into()).map(Into::into))
     }
 }

@@ -168,7 +168,7 @@ impl Builder {
             accounts: accounts.clone(),
             keys: keys.clone(),
         };
-        let registry = plugins::load(&config, Arc::new(services)).await?;
+        let registry = plugins::load(&config, Arc::new(services), environment.clone()).await?;
         let chain = plugins::chain(&config, &registry, verifiers)?;
         let mac = keys.clone();
         let lockout = Lockout::new(

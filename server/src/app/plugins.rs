@@ -16,13 +16,17 @@ const FORMATS: [&str; 2] = ["jwt", "opaque"];
 ///
 /// # Errors
 /// What is for the operator to put right.
-pub async fn load(config: &Config, services: Arc<dyn HostServices>) -> Result<Registry, StartError> {
+pub async fn load(
+    config: &Config,
+    services: Arc<dyn HostServices>,
+    variables: Vec<(String, String)>,
+) -> Result<Registry, StartError> {
     let mut entries: BTreeMap<String, PluginEntry> = config.plugins.clone();
     for name in FORMATS {
         entries.entry(name.to_owned()).or_insert_with(|| builtin(name));
     }
     let cache_dir = config.data_dir.join("plugins");
-    let environment = Environment { services, builtins: builtins(), cache_dir };
+    let environment = Environment { services, builtins: builtins(), cache_dir, variables };
     Registry::load(&entries, &config.trust, &environment).await.map_err(StartError::Plugins)
 }
 
@@ -35,6 +39,8 @@ fn builtin(name: &str) -> PluginEntry {
         limits: PluginLimits::default(),
         required: true,
         reuse: 1,
+        network: Vec::new(),
+        secrets: BTreeMap::new(),
     }
 }
 

@@ -390,12 +390,27 @@ pub struct PluginEntry {
     pub required: bool,
     /// `reuse` (1): calls of one Wasm instance, at most 128.
     pub reuse: u32,
+    /// `network`: the origins that it may send HTTP requests to.
+    pub network: Vec<NetworkGrant>,
+    /// `secrets`: what it may read by name.
+    pub secrets: BTreeMap<String, SecretSource>,
+}
+
+/// One of `network`: an origin, or `{ origin, private, ca }`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkGrant {
+    /// `origin`: scheme, host and port.
+    pub origin: url::Url,
+    /// `private` (false): its name may lead to a private address.
+    pub private: bool,
+    /// `ca`: PEM certificates that its own is checked by instead of the system's.
+    pub ca: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for PluginEntry {
     /// Without `config_json`, which may hold a plugin's passwords.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { source, sha256, config_json: _, allow, limits, required, reuse } = self;
+        let Self { source, sha256, config_json: _, allow, limits, required, reuse, network, secrets } = self;
         f.debug_struct("PluginEntry")
             .field("source", source)
             .field("sha256", sha256)
@@ -403,6 +418,8 @@ impl std::fmt::Debug for PluginEntry {
             .field("limits", limits)
             .field("required", required)
             .field("reuse", reuse)
+            .field("network", network)
+            .field("secrets", secrets)
             .finish_non_exhaustive()
     }
 }

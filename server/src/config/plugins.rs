@@ -1,8 +1,10 @@
 //! `[plugins.<name>]` and `[trust]`.
 
-use super::model::{PluginEntry, PluginLimits, PluginSource, Trust};
+use super::model::{NetworkGrant, PluginEntry, PluginLimits, PluginSource, SecretSource, Trust};
 use super::nearest::{one_of, suggestion};
 use super::read::{Node, Table, quoted};
+use super::secret::{self, Allowed};
+use super::uri;
 use base64::Engine;
 use figment::value::Value;
 use std::collections::BTreeMap;
@@ -53,7 +55,42 @@ fn plugin(table: &mut Table<'_>) -> Option<PluginEntry> {
     let limits = table.key("limits", |node| node.table(limits));
     let required = table.key("required", Node::boolean);
     let reuse = table.optional("reuse", |node| node.integer(1..=128)).unwrap_or(1);
-    Some(PluginEntry { source: source?, sha256, config_json, allow, limits, required, reuse })
+    let network = table.optional("network", |node| node.list(grant)).unwrap_or_default();
+    let secrets = table.optional("secrets", secrets).unwrap_or_default();
+    Some(PluginEntry { source: source?, sha256, config_json, allow, limits, required, reuse, network, secrets })
+}
+
+fn grant(node: &Node<'_>) -> Option<NetworkGrant> {
+    const GRANT: &str = "an origin, or { origin = \"…\", private = true, ca = \"ca.pem\" }";
+    if !matches!(node.value, Value::Dict(..)) {
+        let origin = url::Url::parse(&node.text_as(GRANT).and_then(|_| uri::origin(node))?).ok()?;
+        return Some(NetworkGrant { origin, private: false, ca: None });
+    }
+    let (origin, private, ca) = node.table(|table| {
+        (
+            table.required("origin", uri::ORIGIN, uri::origin),
+            table.optional("private", Node::boolean).unwrap_or_default(),
+            table.optional("ca", Node::file),
+        )
+    })?;
+    Some(NetworkGrant { origin: url::Url::parse(&origin).ok()?, private, ca })
+}
+
+fn secrets(node: &Node<'_>) -> Option<BTreeMap<String, SecretSource>> {
+    let Value::Dict(_, dict) = node.value else {
+        return node.refuse(super::read::kind(node.value), "a table of names and { file }, { env } or { value }", None);
+    };
+    let mut secrets = BTreeMap::new();
+    for (name, value) in dict {
+        let node = Node { value, path: node.path.key(name), context: node.context };
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)) {
+            node.refuse::<()>(quoted(name), "a secret's name of letters, digits, \"-\" and \"_\"", None);
+        }
+        if let Some(source) = secret::source(&node, Allowed::Readable) {
+            secrets.insert(name.clone(), source);
+        }
+    }
+    Some(secrets)
 }
 
 fn source(node: &Node<'_>) -> Option<PluginSource> {

@@ -14,6 +14,8 @@ const MAX_BYTES: u64 = 64 * 1024;
 pub(super) enum Allowed {
     /// `value`, `file`, `env`, `hash`.
     All,
+    /// `value`, `file`, `env`.
+    Readable,
     /// `file`, `env`.
     FileOrEnv,
 }
@@ -22,6 +24,7 @@ impl Allowed {
     const fn expected(self) -> &'static str {
         match self {
             Self::All => "one of { file = \"…\" }, { env = \"…\" }, { hash = \"…\" } and { value = \"…\" }",
+            Self::Readable => "one of { file = \"…\" }, { env = \"…\" } and { value = \"…\" }",
             Self::FileOrEnv => "{ file = \"…\" } or { env = \"…\" }",
         }
     }
@@ -50,6 +53,8 @@ fn sources(table: &mut Table<'_>, allowed: Allowed) -> Vec<SecretSource> {
     ];
     if allowed == Allowed::All {
         sources.push(table.optional("hash", |node| hash(node).map(SecretSource::Hash)));
+    }
+    if allowed != Allowed::FileOrEnv {
         sources.push(table.optional("value", |node| value(node).map(SecretSource::Value)));
     }
     sources.into_iter().flatten().collect()

@@ -8,12 +8,14 @@ use super::limits::Kind;
 use async_trait::async_trait;
 use pintle_plugin_api::linked::{LinkedInstance, LinkedPlugin};
 use pintle_plugin_api::{
-    Account, AccountVerdict, Attr, Call, CallContext, Host, IssuedToken, Manifest, PluginError, ScopeDecision,
-    ScopeQuery, TokenVerdict, VerifyOutcome, VerifyRequest,
+    Account, AccountVerdict, Attr, Call, CallContext, Event, ExtensionOutcome, Host, HttpRequest, HttpResponse,
+    IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery, SourcePage, TokenVerdict, VerifyOutcome,
+    VerifyRequest,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use tokio::runtime::Handle;
+use zeroize::Zeroizing;
 
 /// An instance of a linked-in plugin.
 pub struct Linked {
@@ -54,10 +56,14 @@ impl Linked {
     }
 }
 
-/// A user verifier may take its time, and `kv` and `accounts` make the caller wait.
+/// Policies, formats and claims are quick, unless a host interface makes them wait.
 fn runs_inline(manifest: &Manifest) -> bool {
-    let waits = |interface: &String| matches!(interface.as_str(), "kv" | "accounts");
-    !manifest.wants.iter().any(waits) && !manifest.kinds.iter().any(|kind| kind == Kind::UserVerifier.name())
+    let waits = |interface: &String| matches!(interface.as_str(), "kv" | "accounts" | "http");
+    let quick = |kind: &String| {
+        let kind = Kind::from_name(kind);
+        kind.is_some_and(|kind| matches!(kind, Kind::ScopePolicy | Kind::TokenFormat | Kind::Claims))
+    };
+    !manifest.wants.iter().any(waits) && manifest.kinds.iter().all(quick)
 }
 
 fn caught<T>(
@@ -124,6 +130,79 @@ impl Packaging for Linked {
     ) -> Result<TokenVerdict, PluginError> {
         self.run(host, call, move |instance, call| {
             instance.token_format().ok_or_else(|| lacks(Kind::TokenFormat))?.validate(call, &token)
+        })
+        .await
+    }
+
+    async fn lookup_account(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        by: String,
+        value: String,
+    ) -> Result<Option<Account>, PluginError> {
+        self.run(host, call, move |instance, call| {
+            instance.directory().ok_or_else(|| lacks(Kind::Directory))?.lookup(call, &by, &value)
+        })
+        .await
+    }
+
+    async fn enrich_claims(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        account: Account,
+        scopes: Vec<String>,
+        target: String,
+    ) -> Result<Vec<Attr>, PluginError> {
+        self.run(host, call, move |instance, call| {
+            instance.claims().ok_or_else(|| lacks(Kind::Claims))?.enrich(call, &account, &scopes, &target)
+        })
+        .await
+    }
+
+    async fn pull_accounts(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> Result<SourcePage, PluginError> {
+        self.run(host, call, move |instance, call| {
+            instance.account_source().ok_or_else(|| lacks(Kind::AccountSource))?.pull(call, cursor.as_deref(), limit)
+        })
+        .await
+    }
+
+    async fn deliver_events(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        batch: Vec<Event>,
+    ) -> Result<Vec<String>, PluginError> {
+        self.run(host, call, move |instance, call| {
+            instance.event_sink().ok_or_else(|| lacks(Kind::EventSink))?.deliver(call, &batch)
+        })
+        .await
+    }
+
+    async fn grant_types(&self, host: Arc<CallHost>) -> Result<Vec<String>, PluginError> {
+        self.run(host, CallContext::default(), |instance, _| {
+            Ok(instance.extension_grant().ok_or_else(|| lacks(Kind::ExtensionGrant))?.grant_types())
+        })
+        .await
+    }
+
+    async fn exchange(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        grant_type: String,
+        params: Vec<Attr>,
+    ) -> Result<ExtensionOutcome, PluginError> {
+        self.run(host, call, move |instance, call| {
+            let kind = instance.extension_grant().ok_or_else(|| lacks(Kind::ExtensionGrant))?;
+            kind.exchange(call, &grant_type, &params)
         })
         .await
     }
@@ -203,6 +282,14 @@ impl Host for LinkedHost {
 
     fn account_verify(&self, username: &str, password: &[u8]) -> Result<AccountVerdict, PluginError> {
         self.wait(self.call.account_verify(username, password))
+    }
+
+    fn secret(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, PluginError> {
+        self.call.secret(name)
+    }
+
+    fn http_send(&self, request: &HttpRequest) -> Result<HttpResponse, PluginError> {
+        self.wait(self.call.http_send(request.clone()))
     }
 }
 

@@ -4,10 +4,12 @@ use super::HostServices;
 use super::issue::IssueScope;
 use super::limits::{CallLimits, Permit};
 use super::log_line::{Rate, line};
-use pintle_plugin_api::{Account, AccountVerdict, Attr, PluginError};
-use std::collections::BTreeSet;
+use super::outbound::Outbound;
+use pintle_plugin_api::{Account, AccountVerdict, Attr, HttpRequest, HttpResponse, PluginError};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use zeroize::Zeroizing;
 
 /// The most bytes that one `random.bytes` gives.
 pub const MAX_RANDOM_BYTES: u32 = 4096;
@@ -33,6 +35,10 @@ pub enum Interface {
     Kv,
     /// `accounts`.
     Accounts,
+    /// `secrets`.
+    Secrets,
+    /// `http`.
+    Http,
 }
 
 impl Interface {
@@ -50,15 +56,21 @@ impl Interface {
             Self::Crypto => "crypto",
             Self::Kv => "kv",
             Self::Accounts => "accounts",
+            Self::Secrets => "secrets",
+            Self::Http => "http",
         }
     }
 
     /// The interface of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::DEFAULT.into_iter().chain([Self::Kv, Self::Accounts]).find(|interface| interface.name() == name)
+        let further = [Self::Kv, Self::Accounts, Self::Secrets, Self::Http];
+        Self::DEFAULT.into_iter().chain(further).find(|interface| interface.name() == name)
     }
 }
+
+/// The secrets of an entry, by name.
+pub type Secrets = BTreeMap<String, Zeroizing<Vec<u8>>>;
 
 /// What the host offers to one plugin.
 pub struct PluginHost {
@@ -66,6 +78,8 @@ pub struct PluginHost {
     services: Arc<dyn HostServices>,
     allowed: BTreeSet<Interface>,
     config_json: String,
+    secrets: Secrets,
+    network: Option<Outbound>,
     log_rate: Rate,
 }
 
@@ -86,8 +100,24 @@ impl PluginHost {
             services,
             allowed,
             config_json: config_json.to_owned(),
+            secrets: Secrets::new(),
+            network: None,
             log_rate: Rate::default(),
         }
+    }
+
+    /// Grants `secrets`.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = secrets;
+        self
+    }
+
+    /// Grants `http` to these origins.
+    #[must_use]
+    pub fn with_network(mut self, network: Outbound) -> Self {
+        self.network = Some(network);
+        self
     }
 
     /// The name of the plugin's entry in the config.
@@ -303,10 +333,39 @@ impl CallHost {
         self.plugin.services.account_verify(username, password).await
     }
 
-    fn open(&self, interface: Interface) -> Result<(), PluginError> {
+    /// `secrets.get`.
+    ///
+    /// # Errors
+    /// `Denied` for a name that the entry does not have.
+    pub fn secret(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, PluginError> {
+        self.still_open()?;
+        self.plugin.secrets.get(name).cloned().ok_or_else(|| {
+            PluginError::Denied("the plugin's entry has no secret of this name in its `secrets`".to_owned())
+        })
+    }
+
+    /// `http.send`.
+    ///
+    /// # Errors
+    /// `Denied` for what the entry's `network` does not have, `Invalid` for a malformed request, `Unavailable` without
+    /// an answer.
+    pub async fn http_send(&self, request: HttpRequest) -> Result<HttpResponse, PluginError> {
+        self.still_open()?;
+        let Some(network) = &self.plugin.network else {
+            return Err(PluginError::Denied("the plugin's entry grants no `network`".to_owned()));
+        };
+        network.send(request, &self.plugin.secrets, self.limits.wall).await
+    }
+
+    fn still_open(&self) -> Result<(), PluginError> {
         if self.is_closed() {
             return Err(PluginError::Denied("the call is over".to_owned()));
         }
+        Ok(())
+    }
+
+    fn open(&self, interface: Interface) -> Result<(), PluginError> {
+        self.still_open()?;
         self.plugin.allow(interface)
     }
 }

@@ -4,17 +4,21 @@
 use super::host::{CallHost, PluginHost};
 use super::issue::{Finished, IssueScope};
 use super::limits::{CallLimits, Gate, Kind, Limits, MAX_PAYLOAD_BYTES};
-use super::{ScopePolicy, TokenFormat, UserVerifier};
+use super::{
+    AccountSource, ClaimsSource, Directory, EventSink, ExtensionGrant, ScopePolicy, TokenFormat, UserVerifier,
+};
 use async_trait::async_trait;
 use pintle_plugin_api::{
-    CallContext, IssuedToken, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome, VerifyRequest,
+    Account, Attr, CallContext, Event, ExtensionOutcome, IssuedToken, PluginError, ScopeDecision, ScopeQuery,
+    SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest,
 };
 use std::sync::Arc;
 
 /// The longest `meta_json` that gets into the audit log, in bytes.
 const MAX_META_BYTES: usize = 4 * 1024;
 
-/// How a packaging runs the functions of the WIT. The future may be dropped at any time; the call is then over.
+/// How a packaging runs the functions of the WIT. The future may be dropped at any time; the call is then over. A kind
+/// that a packaging does not implement is one that it lacks.
 #[async_trait]
 pub trait Packaging: Send + Sync {
     /// `lifecycle.health`.
@@ -52,6 +56,66 @@ pub trait Packaging: Send + Sync {
         call: CallContext,
         token: String,
     ) -> Result<TokenVerdict, PluginError>;
+
+    /// `directory.lookup`.
+    async fn lookup_account(
+        &self,
+        _host: Arc<CallHost>,
+        _call: CallContext,
+        _by: String,
+        _value: String,
+    ) -> Result<Option<Account>, PluginError> {
+        Err(lacks(Kind::Directory))
+    }
+
+    /// `claims.enrich`.
+    async fn enrich_claims(
+        &self,
+        _host: Arc<CallHost>,
+        _call: CallContext,
+        _account: Account,
+        _scopes: Vec<String>,
+        _target: String,
+    ) -> Result<Vec<Attr>, PluginError> {
+        Err(lacks(Kind::Claims))
+    }
+
+    /// `account-source.pull`.
+    async fn pull_accounts(
+        &self,
+        _host: Arc<CallHost>,
+        _call: CallContext,
+        _cursor: Option<String>,
+        _limit: u32,
+    ) -> Result<SourcePage, PluginError> {
+        Err(lacks(Kind::AccountSource))
+    }
+
+    /// `event-sink.deliver`.
+    async fn deliver_events(
+        &self,
+        _host: Arc<CallHost>,
+        _call: CallContext,
+        _batch: Vec<Event>,
+    ) -> Result<Vec<String>, PluginError> {
+        Err(lacks(Kind::EventSink))
+    }
+
+    /// `extension-grant.grant-types`.
+    async fn grant_types(&self, _host: Arc<CallHost>) -> Result<Vec<String>, PluginError> {
+        Err(lacks(Kind::ExtensionGrant))
+    }
+
+    /// `extension-grant.exchange`.
+    async fn exchange(
+        &self,
+        _host: Arc<CallHost>,
+        _call: CallContext,
+        _grant_type: String,
+        _params: Vec<Attr>,
+    ) -> Result<ExtensionOutcome, PluginError> {
+        Err(lacks(Kind::ExtensionGrant))
+    }
 }
 
 /// The answer to a call of a kind that the plugin does not have.
@@ -82,6 +146,15 @@ impl Hosted {
     pub async fn health(&self, call: &CallContext) -> Result<(), PluginError> {
         let limits = self.limits.of_lifecycle();
         self.run(call, limits, None, |host, call| self.packaging.health(host, call)).await
+    }
+
+    /// `extension-grant.grant-types`.
+    ///
+    /// # Errors
+    /// Why the plugin could not answer.
+    pub async fn grant_types(&self) -> Result<Vec<String>, PluginError> {
+        let limits = self.limits.of_lifecycle();
+        self.run(&CallContext::default(), limits, None, |host, _| self.packaging.grant_types(host)).await
     }
 
     /// Runs one call: waits for its turn, sets its deadline, and ends it in time.
@@ -182,6 +255,62 @@ impl TokenFormat for Hosted {
         check_payload(token.len())?;
         let (limits, token) = (self.limits.of(Kind::TokenFormat), token.to_owned());
         self.run(call, limits, None, |host, call| self.packaging.validate_token(host, call, token)).await
+    }
+}
+
+#[async_trait]
+impl Directory for Hosted {
+    async fn lookup(&self, call: &CallContext, by: &str, value: &str) -> Result<Option<Account>, PluginError> {
+        check_payload(value.len())?;
+        let (limits, by, value) = (self.limits.of(Kind::Directory), by.to_owned(), value.to_owned());
+        self.run(call, limits, None, |host, call| self.packaging.lookup_account(host, call, by, value)).await
+    }
+}
+
+#[async_trait]
+impl ClaimsSource for Hosted {
+    async fn enrich(
+        &self,
+        call: &CallContext,
+        account: &Account,
+        scopes: &[String],
+        target: &str,
+    ) -> Result<Vec<Attr>, PluginError> {
+        let (account, scopes, target) = (account.clone(), scopes.to_vec(), target.to_owned());
+        let limits = self.limits.of(Kind::Claims);
+        self.run(call, limits, None, |host, call| self.packaging.enrich_claims(host, call, account, scopes, target))
+            .await
+    }
+}
+
+#[async_trait]
+impl AccountSource for Hosted {
+    async fn pull(&self, call: &CallContext, cursor: Option<String>, limit: u32) -> Result<SourcePage, PluginError> {
+        let limits = self.limits.of(Kind::AccountSource);
+        self.run(call, limits, None, |host, call| self.packaging.pull_accounts(host, call, cursor, limit)).await
+    }
+}
+
+#[async_trait]
+impl EventSink for Hosted {
+    async fn deliver(&self, call: &CallContext, batch: Vec<Event>) -> Result<Vec<String>, PluginError> {
+        check_payload(batch.iter().map(|event| event.json.len()).sum())?;
+        let limits = self.limits.of(Kind::EventSink);
+        self.run(call, limits, None, |host, call| self.packaging.deliver_events(host, call, batch)).await
+    }
+}
+
+#[async_trait]
+impl ExtensionGrant for Hosted {
+    async fn exchange(
+        &self,
+        call: &CallContext,
+        grant_type: &str,
+        params: Vec<Attr>,
+    ) -> Result<ExtensionOutcome, PluginError> {
+        check_payload(params.iter().map(|(name, value)| name.len() + value.len()).sum())?;
+        let (limits, grant_type) = (self.limits.of(Kind::ExtensionGrant), grant_type.to_owned());
+        self.run(call, limits, None, |host, call| self.packaging.exchange(host, call, grant_type, params)).await
     }
 }
 

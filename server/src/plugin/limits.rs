@@ -24,11 +24,30 @@ pub enum Kind {
     ScopePolicy,
     /// Turns claims into a token.
     TokenFormat,
+    /// Finds accounts without a proof.
+    Directory,
+    /// Adds claims.
+    Claims,
+    /// Has accounts that the core keeps a copy of.
+    AccountSource,
+    /// Is told what happened.
+    EventSink,
+    /// A grant of its own.
+    ExtensionGrant,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::UserVerifier, Self::ScopePolicy, Self::TokenFormat];
+    pub const ALL: [Self; 8] = [
+        Self::UserVerifier,
+        Self::ScopePolicy,
+        Self::TokenFormat,
+        Self::Directory,
+        Self::Claims,
+        Self::AccountSource,
+        Self::EventSink,
+        Self::ExtensionGrant,
+    ];
 
     /// The name of the WIT interface.
     #[must_use]
@@ -37,6 +56,11 @@ impl Kind {
             Self::UserVerifier => "user-verifier",
             Self::ScopePolicy => "scope-policy",
             Self::TokenFormat => "token-format",
+            Self::Directory => "directory",
+            Self::Claims => "claims",
+            Self::AccountSource => "account-source",
+            Self::EventSink => "event-sink",
+            Self::ExtensionGrant => "extension-grant",
         }
     }
 
@@ -81,8 +105,14 @@ impl Limits {
     #[must_use]
     pub fn of(&self, kind: Kind) -> CallLimits {
         match kind {
-            Kind::UserVerifier => self.or(Duration::from_secs(3), Duration::from_millis(200)),
-            Kind::ScopePolicy | Kind::TokenFormat => self.or(Duration::from_millis(500), Duration::from_millis(50)),
+            Kind::UserVerifier | Kind::Directory | Kind::ExtensionGrant => {
+                self.or(Duration::from_secs(3), Duration::from_millis(200))
+            }
+            Kind::ScopePolicy | Kind::TokenFormat | Kind::Claims => {
+                self.or(Duration::from_millis(500), Duration::from_millis(50))
+            }
+            Kind::AccountSource => self.or(Duration::from_secs(60), Duration::from_secs(2)),
+            Kind::EventSink => self.or(Duration::from_secs(10), Duration::from_millis(200)),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod issue;
 pub mod limits;
 mod log_line;
 pub mod native;
+pub mod outbound;
 pub mod private_dir;
 pub mod registry;
 pub mod services;
@@ -22,8 +23,8 @@ pub mod wasm;
 
 use async_trait::async_trait;
 use pintle_plugin_api::{
-    Account, AccountVerdict, CallContext, IssuedToken, PluginError, ScopeDecision, ScopeQuery, TokenVerdict,
-    VerifyOutcome, VerifyRequest,
+    Account, AccountVerdict, Attr, CallContext, Event, ExtensionOutcome, IssuedToken, PluginError, ScopeDecision,
+    ScopeQuery, SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest,
 };
 
 /// Kind `user-verifier`. `UnknownUser` lets the chain ask the next backend, `Rejected` stops it, an error is neither.
@@ -48,6 +49,52 @@ pub trait TokenFormat: Send + Sync {
 
     /// Asks for the handle in a token.
     async fn validate(&self, call: &CallContext, token: &str) -> Result<TokenVerdict, PluginError>;
+}
+
+/// Kind `directory`. `None` and a disabled account both mean that the user may not log in any more.
+#[async_trait]
+pub trait Directory: Send + Sync {
+    /// Asks for the account whose `by`, `id` or `username`, is `value`.
+    async fn lookup(&self, call: &CallContext, by: &str, value: &str) -> Result<Option<Account>, PluginError>;
+}
+
+/// Kind `claims`. The core drops what is its own to set.
+#[async_trait]
+pub trait ClaimsSource: Send + Sync {
+    /// Asks for claims, each a name and a value as JSON. `target`: `access-token` or `introspection`.
+    async fn enrich(
+        &self,
+        call: &CallContext,
+        account: &Account,
+        scopes: &[String],
+        target: &str,
+    ) -> Result<Vec<Attr>, PluginError>;
+}
+
+/// Kind `account-source`. A failure leaves the core's copy as it is.
+#[async_trait]
+pub trait AccountSource: Send + Sync {
+    /// Asks for the next page.
+    async fn pull(&self, call: &CallContext, cursor: Option<String>, limit: u32) -> Result<SourcePage, PluginError>;
+}
+
+/// Kind `event-sink`. What is not acknowledged is delivered again.
+#[async_trait]
+pub trait EventSink: Send + Sync {
+    /// Hands events over; the answer has the ids of those that are delivered.
+    async fn deliver(&self, call: &CallContext, batch: Vec<Event>) -> Result<Vec<String>, PluginError>;
+}
+
+/// Kind `extension-grant`. The core narrows what is granted to what the client may have.
+#[async_trait]
+pub trait ExtensionGrant: Send + Sync {
+    /// Asks for a decision on a token request.
+    async fn exchange(
+        &self,
+        call: &CallContext,
+        grant_type: &str,
+        params: Vec<Attr>,
+    ) -> Result<ExtensionOutcome, PluginError>;
 }
 
 /// What the host interfaces of the WIT stand on; `app.rs` wires the real one, tests a small one. `plugin` is the name

@@ -15,10 +15,13 @@ use super::private_dir::PrivateDir;
 use async_trait::async_trait;
 use instance::{Instance, Reply, TOO_LARGE};
 use library::Table;
-use pintle_plugin_api::wire::{EvaluateScope, Health, IssueToken, ValidateToken, VerifyUser};
+use pintle_plugin_api::wire::{
+    DeliverEvents, EnrichClaims, EvaluateScope, Exchange, GrantTypes, Health, IssueToken, LookupAccount, PullAccounts,
+    ValidateToken, VerifyUser,
+};
 use pintle_plugin_api::{
-    CallContext, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome,
-    VerifyRequest, abi, method,
+    Account, Attr, CallContext, Event, ExtensionOutcome, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery,
+    SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest, abi, method,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -260,6 +263,66 @@ impl Packaging for NativePlugin {
     ) -> Result<TokenVerdict, PluginError> {
         self.demand(Kind::TokenFormat)?;
         self.call(host, method::VALIDATE_TOKEN, &ValidateToken { ctx: call, token }).await
+    }
+
+    async fn lookup_account(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        by: String,
+        value: String,
+    ) -> Result<Option<Account>, PluginError> {
+        self.demand(Kind::Directory)?;
+        self.call(host, method::LOOKUP_ACCOUNT, &LookupAccount { ctx: call, by, value }).await
+    }
+
+    async fn enrich_claims(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        account: Account,
+        scopes: Vec<String>,
+        target: String,
+    ) -> Result<Vec<Attr>, PluginError> {
+        self.demand(Kind::Claims)?;
+        self.call(host, method::ENRICH_CLAIMS, &EnrichClaims { ctx: call, account, scopes, target }).await
+    }
+
+    async fn pull_accounts(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> Result<SourcePage, PluginError> {
+        self.demand(Kind::AccountSource)?;
+        self.call(host, method::PULL_ACCOUNTS, &PullAccounts { ctx: call, cursor, limit }).await
+    }
+
+    async fn deliver_events(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        batch: Vec<Event>,
+    ) -> Result<Vec<String>, PluginError> {
+        self.demand(Kind::EventSink)?;
+        self.call(host, method::DELIVER_EVENTS, &DeliverEvents { ctx: call, batch }).await
+    }
+
+    async fn grant_types(&self, host: Arc<CallHost>) -> Result<Vec<String>, PluginError> {
+        self.demand(Kind::ExtensionGrant)?;
+        self.call(host, method::GRANT_TYPES, &GrantTypes {}).await
+    }
+
+    async fn exchange(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        grant_type: String,
+        params: Vec<Attr>,
+    ) -> Result<ExtensionOutcome, PluginError> {
+        self.demand(Kind::ExtensionGrant)?;
+        self.call(host, method::EXCHANGE, &Exchange { ctx: call, grant_type, params }).await
     }
 }
 

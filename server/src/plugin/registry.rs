@@ -6,12 +6,16 @@ mod tests;
 
 use super::hosted::Hosted;
 use super::limits::Kind;
-use super::{HostServices, ScopePolicy, TokenFormat, UserVerifier};
+use super::{
+    AccountSource, ClaimsSource, Directory, EventSink, ExtensionGrant, HostServices, ScopePolicy, TokenFormat,
+    UserVerifier,
+};
 use crate::config::model::{PluginEntry, Trust};
 use async_trait::async_trait;
 use pintle_plugin_api::linked::LinkedPlugin;
 use pintle_plugin_api::{
-    CallContext, IssuedToken, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome, VerifyRequest,
+    Account, Attr, CallContext, Event, ExtensionOutcome, IssuedToken, PluginError, ScopeDecision, ScopeQuery,
+    SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest,
 };
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -26,6 +30,8 @@ pub struct Environment {
     pub builtins: BTreeMap<String, LinkedPlugin>,
     /// A folder for compiled components and copies of libraries; made with mode 0700 where it is missing.
     pub cache_dir: PathBuf,
+    /// Where secrets given as `{ env }` are looked up.
+    pub variables: Vec<(String, String)>,
 }
 
 /// The plugins of the server's own binary.
@@ -76,6 +82,8 @@ pub struct LoadedPlugin {
     pub kinds: Vec<Kind>,
     /// A token format whose tokens carry their claims.
     pub self_contained: bool,
+    /// The values of `grant_type` that an extension grant answers.
+    pub grant_types: Vec<String>,
     state: State,
 }
 
@@ -94,33 +102,6 @@ impl LoadedPlugin {
         }
     }
 
-    /// The plugin as a user verifier. One that could not be loaded may be any kind; its calls answer `Unavailable`.
-    #[must_use]
-    pub fn as_user_verifier(&self) -> Option<Arc<dyn UserVerifier>> {
-        self.has(Kind::UserVerifier).then(|| match &self.state {
-            State::Ready(hosted) => Arc::clone(hosted) as Arc<dyn UserVerifier>,
-            State::Unavailable(why) => Arc::new(Unavailable(why.clone())),
-        })
-    }
-
-    /// The plugin as a scope policy; see [`Self::as_user_verifier`].
-    #[must_use]
-    pub fn as_scope_policy(&self) -> Option<Arc<dyn ScopePolicy>> {
-        self.has(Kind::ScopePolicy).then(|| match &self.state {
-            State::Ready(hosted) => Arc::clone(hosted) as Arc<dyn ScopePolicy>,
-            State::Unavailable(why) => Arc::new(Unavailable(why.clone())),
-        })
-    }
-
-    /// The plugin as a token format; see [`Self::as_user_verifier`].
-    #[must_use]
-    pub fn as_token_format(&self) -> Option<Arc<dyn TokenFormat>> {
-        self.has(Kind::TokenFormat).then(|| match &self.state {
-            State::Ready(hosted) => Arc::clone(hosted) as Arc<dyn TokenFormat>,
-            State::Unavailable(why) => Arc::new(Unavailable(why.clone())),
-        })
-    }
-
     /// `lifecycle.health`.
     ///
     /// # Errors
@@ -135,6 +116,43 @@ impl LoadedPlugin {
     fn has(&self, kind: Kind) -> bool {
         self.failure().is_some() || self.kinds.contains(&kind)
     }
+}
+
+/// `as_<kind>` of a plugin, and `<kind>` by name in the registry.
+macro_rules! views {
+    ($($view:ident, $by_name:ident: $kind:ident, $trait:ident;)+) => {
+        impl LoadedPlugin {$(
+            /// The plugin as this kind. One that could not be loaded may be any kind; its calls answer `Unavailable`.
+            #[must_use]
+            pub fn $view(&self) -> Option<Arc<dyn $trait>> {
+                self.has(Kind::$kind).then(|| match &self.state {
+                    State::Ready(hosted) => Arc::clone(hosted) as Arc<dyn $trait>,
+                    State::Unavailable(why) => Arc::new(Unavailable(why.clone())),
+                })
+            }
+        )+}
+
+        impl Registry {$(
+            /// The plugin of this name as this kind.
+            ///
+            /// # Errors
+            /// When there is no such plugin, or it is something else.
+            pub fn $by_name(&self, name: &str) -> Result<Arc<dyn $trait>, LookupError> {
+                self.find(name, Kind::$kind, LoadedPlugin::$view)
+            }
+        )+}
+    };
+}
+
+views! {
+    as_user_verifier, user_verifier: UserVerifier, UserVerifier;
+    as_scope_policy, scope_policy: ScopePolicy, ScopePolicy;
+    as_token_format, token_format: TokenFormat, TokenFormat;
+    as_directory, directory: Directory, Directory;
+    as_claims, claims: Claims, ClaimsSource;
+    as_account_source, account_source: AccountSource, AccountSource;
+    as_event_sink, event_sink: EventSink, EventSink;
+    as_extension_grant, extension_grant: ExtensionGrant, ExtensionGrant;
 }
 
 /// Stands for a plugin that could not be loaded.
@@ -167,6 +185,52 @@ impl TokenFormat for Unavailable {
     }
 
     async fn validate(&self, _call: &CallContext, _token: &str) -> Result<TokenVerdict, PluginError> {
+        self.answer()
+    }
+}
+
+#[async_trait]
+impl Directory for Unavailable {
+    async fn lookup(&self, _call: &CallContext, _by: &str, _value: &str) -> Result<Option<Account>, PluginError> {
+        self.answer()
+    }
+}
+
+#[async_trait]
+impl ClaimsSource for Unavailable {
+    async fn enrich(
+        &self,
+        _call: &CallContext,
+        _account: &Account,
+        _scopes: &[String],
+        _target: &str,
+    ) -> Result<Vec<Attr>, PluginError> {
+        self.answer()
+    }
+}
+
+#[async_trait]
+impl AccountSource for Unavailable {
+    async fn pull(&self, _call: &CallContext, _cursor: Option<String>, _limit: u32) -> Result<SourcePage, PluginError> {
+        self.answer()
+    }
+}
+
+#[async_trait]
+impl EventSink for Unavailable {
+    async fn deliver(&self, _call: &CallContext, _batch: Vec<Event>) -> Result<Vec<String>, PluginError> {
+        self.answer()
+    }
+}
+
+#[async_trait]
+impl ExtensionGrant for Unavailable {
+    async fn exchange(
+        &self,
+        _call: &CallContext,
+        _grant_type: &str,
+        _params: Vec<Attr>,
+    ) -> Result<ExtensionOutcome, PluginError> {
         self.answer()
     }
 }
@@ -242,30 +306,6 @@ impl Registry {
     #[must_use]
     pub fn plugin(&self, name: &str) -> Option<&Arc<LoadedPlugin>> {
         self.plugins.get(name)
-    }
-
-    /// The user verifier of this name.
-    ///
-    /// # Errors
-    /// When there is no such plugin, or it is something else.
-    pub fn user_verifier(&self, name: &str) -> Result<Arc<dyn UserVerifier>, LookupError> {
-        self.find(name, Kind::UserVerifier, LoadedPlugin::as_user_verifier)
-    }
-
-    /// The scope policy of this name.
-    ///
-    /// # Errors
-    /// When there is no such plugin, or it is something else.
-    pub fn scope_policy(&self, name: &str) -> Result<Arc<dyn ScopePolicy>, LookupError> {
-        self.find(name, Kind::ScopePolicy, LoadedPlugin::as_scope_policy)
-    }
-
-    /// The token format of this name.
-    ///
-    /// # Errors
-    /// When there is no such plugin, or it is something else.
-    pub fn token_format(&self, name: &str) -> Result<Arc<dyn TokenFormat>, LookupError> {
-        self.find(name, Kind::TokenFormat, LoadedPlugin::as_token_format)
     }
 
     fn find<T>(

@@ -16,11 +16,14 @@ use super::hosted::{Packaging, lacks};
 use super::limits::Kind;
 use super::private_dir::PrivateDir;
 use async_trait::async_trait;
-use bindings::exports::pintle::plugin::{lifecycle, scope_policy, token_format, user_verifier};
+use bindings::exports::pintle::plugin::{
+    account_source, claims, directory, event_sink, extension_grant, lifecycle, scope_policy, token_format,
+    user_verifier,
+};
 use guest::{Guest, Guests, first_line};
 use pintle_plugin_api::{
-    CallContext, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome,
-    VerifyRequest,
+    Account, Attr, CallContext, Event, ExtensionOutcome, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery,
+    SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest,
 };
 use state::State;
 use std::io;
@@ -103,61 +106,61 @@ fn is_known_import(name: &str) -> bool {
     }
 }
 
-/// Where a component's functions are.
-struct Exports {
-    lifecycle: lifecycle::GuestIndices,
-    user_verifier: Option<user_verifier::GuestIndices>,
-    scope_policy: Option<scope_policy::GuestIndices>,
-    token_format: Option<token_format::GuestIndices>,
+/// Where a component's functions are: those of the lifecycle, and of each kind that it exports.
+macro_rules! exports {
+    ($($field:ident: $kind:ident),+ $(,)?) => {
+        struct Exports {
+            lifecycle: lifecycle::GuestIndices,
+            $($field: Option<$field::GuestIndices>,)+
+        }
+
+        impl Exports {
+            /// A kind counts as exported when its interface is there; then all of its functions must be, too.
+            fn find(engine: &Engine, instance: &InstancePre<State>) -> Result<Self, String> {
+                let exported = |kind: Kind| {
+                    let exports = |name: &str| name.split('@').next() == Some(&format!("{PACKAGE}{kind}"));
+                    instance.component().component_type().exports(engine).any(|(name, _)| exports(name))
+                };
+                let explain =
+                    |error: wasmtime::Error| format!("not a component of this contract: {}", first_line(&error));
+                let found = Self {
+                    lifecycle: lifecycle::GuestIndices::new(instance).map_err(explain)?,
+                    $($field: exported(Kind::$kind)
+                        .then(|| $field::GuestIndices::new(instance))
+                        .transpose()
+                        .map_err(explain)?,)+
+                };
+                if found.kinds().is_empty() {
+                    return Err("it exports no kind of plugin that this server knows".to_owned());
+                }
+                Ok(found)
+            }
+
+            fn kinds(&self) -> Vec<Kind> {
+                let exported = [$((Kind::$kind, self.$field.is_some())),+];
+                exported.into_iter().filter(|(_, exported)| *exported).map(|(kind, _)| kind).collect()
+            }
+
+            /// Compares the types of all exported functions with the contract's.
+            fn check_types(&self, guest: &mut Guest) -> wasmtime::Result<()> {
+                let Guest { store, instance } = guest;
+                self.lifecycle.load(&mut *store, instance)?;
+                $(self.$field.as_ref().map(|kind| kind.load(&mut *store, instance)).transpose()?;)+
+                Ok(())
+            }
+        }
+    };
 }
 
-impl Exports {
-    /// A kind counts as exported when its interface is there; then all of its functions must be, too.
-    fn find(engine: &Engine, instance: &InstancePre<State>) -> Result<Self, String> {
-        let exported = |kind: Kind| {
-            let exports = |name: &str| name.split('@').next() == Some(&format!("{PACKAGE}{kind}"));
-            instance.component().component_type().exports(engine).any(|(name, _)| exports(name))
-        };
-        let explain = |error: wasmtime::Error| format!("not a component of this contract: {}", first_line(&error));
-        let found = Self {
-            lifecycle: lifecycle::GuestIndices::new(instance).map_err(explain)?,
-            user_verifier: exported(Kind::UserVerifier)
-                .then(|| user_verifier::GuestIndices::new(instance))
-                .transpose()
-                .map_err(explain)?,
-            scope_policy: exported(Kind::ScopePolicy)
-                .then(|| scope_policy::GuestIndices::new(instance))
-                .transpose()
-                .map_err(explain)?,
-            token_format: exported(Kind::TokenFormat)
-                .then(|| token_format::GuestIndices::new(instance))
-                .transpose()
-                .map_err(explain)?,
-        };
-        if found.kinds().is_empty() {
-            return Err("it exports no kind of plugin that this server knows".to_owned());
-        }
-        Ok(found)
-    }
-
-    fn kinds(&self) -> Vec<Kind> {
-        let exported = [
-            (Kind::UserVerifier, self.user_verifier.is_some()),
-            (Kind::ScopePolicy, self.scope_policy.is_some()),
-            (Kind::TokenFormat, self.token_format.is_some()),
-        ];
-        exported.into_iter().filter(|(_, exported)| *exported).map(|(kind, _)| kind).collect()
-    }
-
-    /// Compares the types of all exported functions with the contract's.
-    fn check_types(&self, guest: &mut Guest) -> wasmtime::Result<()> {
-        let Guest { store, instance } = guest;
-        self.lifecycle.load(&mut *store, instance)?;
-        self.user_verifier.as_ref().map(|kind| kind.load(&mut *store, instance)).transpose()?;
-        self.scope_policy.as_ref().map(|kind| kind.load(&mut *store, instance)).transpose()?;
-        self.token_format.as_ref().map(|kind| kind.load(&mut *store, instance)).transpose()?;
-        Ok(())
-    }
+exports! {
+    user_verifier: UserVerifier,
+    scope_policy: ScopePolicy,
+    token_format: TokenFormat,
+    directory: Directory,
+    claims: Claims,
+    account_source: AccountSource,
+    event_sink: EventSink,
+    extension_grant: ExtensionGrant,
 }
 
 /// A compiled component.
@@ -289,6 +292,112 @@ impl Packaging for WasmPlugin {
             .call(host, async |guest| {
                 let kind = exports.load(&mut guest.store, &guest.instance)?;
                 kind.call_validate(&mut guest.store, &call, &token).await
+            })
+            .await?;
+        Ok(answer?.into())
+    }
+
+    async fn lookup_account(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        by: String,
+        value: String,
+    ) -> Result<Option<Account>, PluginError> {
+        let exports = self.exports.directory.as_ref().ok_or_else(|| lacks(Kind::Directory))?;
+        let call = call.into();
+        let answer = self
+            .guests
+            .call(host, async |guest| {
+                let kind = exports.load(&mut guest.store, &guest.instance)?;
+                kind.call_lookup(&mut guest.store, &call, &by, &value).await
+            })
+            .await?;
+        Ok(answer?.map(Into::into))
+    }
+
+    async fn enrich_claims(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        account: Account,
+        scopes: Vec<String>,
+        target: String,
+    ) -> Result<Vec<Attr>, PluginError> {
+        let exports = self.exports.claims.as_ref().ok_or_else(|| lacks(Kind::Claims))?;
+        let (call, account) = (call.into(), account.into());
+        let answer = self
+            .guests
+            .call(host, async |guest| {
+                let kind = exports.load(&mut guest.store, &guest.instance)?;
+                kind.call_enrich(&mut guest.store, &call, &account, &scopes, &target).await
+            })
+            .await?;
+        Ok(answer?)
+    }
+
+    async fn pull_accounts(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        cursor: Option<String>,
+        limit: u32,
+    ) -> Result<SourcePage, PluginError> {
+        let exports = self.exports.account_source.as_ref().ok_or_else(|| lacks(Kind::AccountSource))?;
+        let call = call.into();
+        let answer = self
+            .guests
+            .call(host, async |guest| {
+                let kind = exports.load(&mut guest.store, &guest.instance)?;
+                kind.call_pull(&mut guest.store, &call, cursor.as_deref(), limit).await
+            })
+            .await?;
+        Ok(answer?.into())
+    }
+
+    async fn deliver_events(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        batch: Vec<Event>,
+    ) -> Result<Vec<String>, PluginError> {
+        let exports = self.exports.event_sink.as_ref().ok_or_else(|| lacks(Kind::EventSink))?;
+        let call = call.into();
+        let batch: Vec<event_sink::Event> = batch.into_iter().map(Into::into).collect();
+        let answer = self
+            .guests
+            .call(host, async |guest| {
+                let kind = exports.load(&mut guest.store, &guest.instance)?;
+                kind.call_deliver(&mut guest.store, &call, &batch).await
+            })
+            .await?;
+        Ok(answer?)
+    }
+
+    async fn grant_types(&self, host: Arc<CallHost>) -> Result<Vec<String>, PluginError> {
+        let exports = self.exports.extension_grant.as_ref().ok_or_else(|| lacks(Kind::ExtensionGrant))?;
+        self.guests
+            .call(host, async |guest| {
+                let kind = exports.load(&mut guest.store, &guest.instance)?;
+                kind.call_grant_types(&mut guest.store).await
+            })
+            .await
+    }
+
+    async fn exchange(
+        &self,
+        host: Arc<CallHost>,
+        call: CallContext,
+        grant_type: String,
+        params: Vec<Attr>,
+    ) -> Result<ExtensionOutcome, PluginError> {
+        let exports = self.exports.extension_grant.as_ref().ok_or_else(|| lacks(Kind::ExtensionGrant))?;
+        let call = call.into();
+        let answer = self
+            .guests
+            .call(host, async |guest| {
+                let kind = exports.load(&mut guest.store, &guest.instance)?;
+                kind.call_exchange(&mut guest.store, &call, &grant_type, &params).await
             })
             .await?;
         Ok(answer?.into())

@@ -74,12 +74,19 @@ impl Package {
         let package = package.ok_or_else(|| refuse("is a workspace, not a package"))?;
         let is_library = |target: &&MetadataTarget| target.kind.iter().any(|kind| kind.ends_with("lib"));
         let library = package.targets.iter().find(is_library).ok_or_else(|| refuse("has no library"))?;
+        // Cargo runs in the crate's folder; the caller means its own.
+        let target_dir = match &options.target_dir {
+            Some(given) => {
+                std::path::absolute(given).map_err(BuildError::io(format!("finding {}", given.display())))?
+            }
+            None => metadata.target_directory,
+        };
         Ok(Self {
             directory,
             library: library.name.replace('-', "_"),
             has_export: package.features.contains_key("export"),
             name: package.name,
-            target_dir: options.target_dir.clone().unwrap_or(metadata.target_directory),
+            target_dir,
         })
     }
 

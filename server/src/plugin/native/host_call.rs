@@ -4,8 +4,8 @@ use crate::plugin::host::{CallHost, PluginHost};
 use crate::plugin::limits::MAX_PAYLOAD_BYTES;
 use pintle_plugin_api::abi::{self, Buf, HostTable, Slice};
 use pintle_plugin_api::wire::{
-    AccountLookup, AccountVerify, Bytes, KvDelete, KvEntry, KvGet, KvPut, LogEmit, PasswordVerify, RandomBytes, Sign,
-    VerifySignature,
+    AccountLookup, AccountVerify, Bytes, KvDelete, KvEntry, KvGet, KvPut, LogEmit, PasswordVerify, RandomBytes, Secret,
+    SecretGet, Sign, VerifySignature,
 };
 use pintle_plugin_api::{PluginError, method};
 use serde::{Serialize, de::DeserializeOwned};
@@ -186,6 +186,11 @@ fn during(runtime: &Handle, call: &CallHost, number: u32, request: &[u8]) -> Res
             let AccountVerify { username, password } = read(request)?;
             write(&runtime.block_on(call.account_verify(&username, &password.0))?)
         }
+        method::SECRET_GET => {
+            let SecretGet { name } = read(request)?;
+            write(&Secret(call.secret(&name)?))
+        }
+        method::HTTP_SEND => write(&runtime.block_on(call.http_send(read(request)?))?),
         _ => Err(Refusal::Unsupported),
     }
 }

@@ -2,11 +2,14 @@
 
 use super::{Environment, LoadedPlugin, PackagingKind, State};
 use crate::config::model::{PluginEntry, PluginSource, Trust};
+use crate::config::secret;
 use crate::plugin::builtin::Linked;
+use crate::plugin::host::Secrets;
 use crate::plugin::host::{Interface, PluginHost};
 use crate::plugin::hosted::{Hosted, Packaging};
 use crate::plugin::limits::{Kind, Limits};
 use crate::plugin::native::NativePlugin;
+use crate::plugin::outbound::{Outbound, Resolver, SystemResolver};
 use crate::plugin::private_dir::{PrivateDir, sha256_hex};
 #[cfg(feature = "wasm")]
 use crate::plugin::{host::CallHost, wasm::WasmHost};
@@ -78,16 +81,18 @@ impl<'a> Loader<'a> {
             PluginSource::Wasm(path) => self.component(name, entry, path).await,
         };
         match loaded.map_err(|failure| failure.in_file(&entry.source)) {
-            Ok(ready) => Ok(loaded_plugin(name, entry, ready)),
+            Ok(ready) => loaded_plugin(name, entry, ready).await.or_else(|why| self.unloaded(name, entry, why)),
             Err(Failure::Config(faults)) => Err(faults),
-            Err(Failure::Load(why)) if entry.required => {
-                Err(vec![format!("{why}; without `required = true` the server would start and its calls fail")])
-            }
-            Err(Failure::Load(why)) => {
-                tracing::error!(plugin = name, why, "a plugin could not be loaded: its calls answer unavailable");
-                Ok(unavailable(name, entry, why))
-            }
+            Err(Failure::Load(why)) => self.unloaded(name, entry, why),
         }
+    }
+
+    fn unloaded(&self, name: &str, entry: &PluginEntry, why: String) -> Result<LoadedPlugin, Vec<String>> {
+        if entry.required {
+            return Err(vec![format!("{why}; without `required = true` the server would start and its calls fail")]);
+        }
+        tracing::error!(plugin = name, why, "a plugin could not be loaded: its calls answer unavailable");
+        Ok(unavailable(name, entry, why))
     }
 
     fn builtin(&self, name: &str, entry: &PluginEntry, builtin: &str) -> Result<Ready, Failure> {
@@ -101,7 +106,7 @@ impl<'a> Loader<'a> {
             None => manifest.wants.iter().filter_map(|wanted| Interface::from_name(wanted)).collect(),
         };
         let linked = Linked::new(plugin, &entry.config_json).map_err(config_faults)?;
-        let (kinds, host) = (linked.kinds(), self.host(name, entry, allowed));
+        let (kinds, host) = (linked.kinds(), self.host(name, entry, allowed)?);
         Ok(Ready { packaging: Box::new(linked), manifest, kinds, host, sha256: None })
     }
 
@@ -112,7 +117,7 @@ impl<'a> Loader<'a> {
         let sha256 = entry.sha256.clone().ok_or_else(|| {
             Failure::Config(vec!["sha256: missing; a native plugin loads only by its hash".to_owned()])
         })?;
-        let host = self.host(name, entry, allowed(entry)?);
+        let host = self.host(name, entry, allowed(entry)?)?;
         let (path, folder, loading) = (path.to_owned(), self.environment.cache_dir.clone(), Arc::clone(&host));
         let (plugin, sha256) = blocking(move || {
             let bytes = read(&path)?;
@@ -135,7 +140,7 @@ impl<'a> Loader<'a> {
             Some(wasm) => Arc::clone(wasm.as_ref().map_err(Clone::clone)?),
             None => return Err(Failure::Load("there is no Wasm host".to_owned())),
         };
-        let host = self.host(name, entry, allowed(entry)?);
+        let host = self.host(name, entry, allowed(entry)?)?;
         let (path, expected, reuse) = (path.to_owned(), entry.sha256.clone(), entry.reuse);
         let (plugin, sha256) = blocking(move || {
             let bytes = read(&path)?;
@@ -169,8 +174,32 @@ impl<'a> Loader<'a> {
         Err(Failure::Config(vec!["source: this server was built without the Wasm host".to_owned()]))
     }
 
-    fn host(&self, name: &str, entry: &PluginEntry, allowed: Vec<Interface>) -> Arc<PluginHost> {
-        Arc::new(PluginHost::new(name, Arc::clone(&self.environment.services), allowed, &entry.config_json))
+    fn host(&self, name: &str, entry: &PluginEntry, allowed: Vec<Interface>) -> Result<Arc<PluginHost>, Failure> {
+        let services = Arc::clone(&self.environment.services);
+        let mut host =
+            PluginHost::new(name, services, allowed, &entry.config_json).with_secrets(self.secrets(name, entry)?);
+        if !entry.network.is_empty() {
+            let resolver: Arc<dyn Resolver> = Arc::new(SystemResolver);
+            let network = Outbound::new(&entry.network, &resolver).map_err(|why| Failure::Config(vec![why]))?;
+            host = host.with_network(network);
+        }
+        Ok(Arc::new(host))
+    }
+
+    fn secrets(&self, name: &str, entry: &PluginEntry) -> Result<Secrets, Failure> {
+        let (mut secrets, mut faults) = (Secrets::new(), Vec::new());
+        for (secret, source) in &entry.secrets {
+            match secret::resolve(source, &format!("secrets.{secret}"), &self.environment.variables) {
+                Ok(found) => {
+                    if let Some(warning) = &found.warning {
+                        tracing::warn!("plugins.{name}.{warning}");
+                    }
+                    secrets.insert(secret.clone(), found.bytes);
+                }
+                Err(error) => faults.push(error.to_string()),
+            }
+        }
+        if faults.is_empty() { Ok(secrets) } else { Err(Failure::Config(faults)) }
     }
 }
 
@@ -192,6 +221,8 @@ fn allowed(entry: &PluginEntry) -> Result<Vec<Interface>, Failure> {
     let (mut interfaces, mut faults) = (Vec::new(), Vec::new());
     for name in entry.allow.iter().flatten() {
         match Interface::from_name(name) {
+            Some(Interface::Http) => faults.push("allow: `http` is granted by origins in `network`".to_owned()),
+            Some(Interface::Secrets) => faults.push("allow: `secrets` are granted by the table `secrets`".to_owned()),
             Some(interface) => interfaces.push(interface),
             None => faults.push(format!("allow: there is no host interface `{name}`")),
         }
@@ -208,18 +239,25 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + 
     done.unwrap_or_else(|_| Err("loading it panicked".to_owned())).map_err(Failure::Load)
 }
 
-fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready) -> LoadedPlugin {
+async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready) -> Result<LoadedPlugin, String> {
     let Ready { packaging, manifest, kinds, host, sha256 } = ready;
     let hosted = Hosted::new(packaging, host, Limits::new(entry.limits.clone()));
-    LoadedPlugin {
+    let grant_types = if kinds.contains(&Kind::ExtensionGrant) {
+        let named = hosted.grant_types().await;
+        named.map_err(|error| format!("it does not name its grant types: {error}"))?
+    } else {
+        Vec::new()
+    };
+    Ok(LoadedPlugin {
         name: name.to_owned(),
         packaging: packaging_kind(entry),
         version: manifest.version,
         sha256,
         kinds,
         self_contained: manifest.self_contained,
+        grant_types,
         state: State::Ready(Arc::new(hosted)),
-    }
+    })
 }
 
 fn unavailable(name: &str, entry: &PluginEntry, why: String) -> LoadedPlugin {
@@ -230,6 +268,7 @@ fn unavailable(name: &str, entry: &PluginEntry, why: String) -> LoadedPlugin {
         sha256: entry.sha256.clone(),
         kinds: Vec::new(),
         self_contained: false,
+        grant_types: Vec::new(),
         state: State::Unavailable(why),
     }
 }

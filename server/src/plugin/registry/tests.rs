@@ -15,6 +15,8 @@ fn entry(source: PluginSource) -> PluginEntry {
         limits: PluginLimits::default(),
         required: false,
         reuse: 1,
+        network: Vec::new(),
+        secrets: BTreeMap::new(),
     }
 }
 
@@ -28,6 +30,7 @@ async fn load_with(entries: Vec<(&str, PluginEntry)>, trust: Trust) -> (TempDir,
         services: Arc::new(FakeServices::default()),
         builtins: builtins(),
         cache_dir: folder.path().join("cache"),
+        variables: Vec::new(),
     };
     let entries = entries.into_iter().map(|(name, entry)| (name.to_owned(), entry)).collect();
     let registry = Registry::load(&entries, &trust, &environment).await;
@@ -123,7 +126,7 @@ async fn every_fault_of_every_entry_is_reported_with_its_name() {
     assert_eq!(errors.len(), 4, "{errors:?}");
     assert!(errors[0].starts_with("plugins.a: config: ") && errors[0].contains("typo"), "{}", errors[0]);
     assert_eq!(errors[1], "plugins.b: source: there is no builtin `jtw`, but accounts, jwt, opaque, scope-rules");
-    assert_eq!(errors[2], "plugins.c: allow: there is no host interface `http`");
+    assert_eq!(errors[2], "plugins.c: allow: `http` is granted by origins in `network`");
     assert_eq!(errors[3], "plugins.d: a native plugin needs `native = true` in [trust]");
     let trust = Trust { native: true, ..Trust::default() };
     let (_folder, loaded) = load_with(vec![("d", native(true))], trust).await;

@@ -12,11 +12,17 @@ wasmtime::component::bindgen!({
             export pintle:plugin/user-verifier@0.1.0;
             export pintle:plugin/scope-policy@0.1.0;
             export pintle:plugin/token-format@0.1.0;
+            export pintle:plugin/directory@0.1.0;
+            export pintle:plugin/claims@0.1.0;
+            export pintle:plugin/account-source@0.1.0;
+            export pintle:plugin/event-sink@0.1.0;
+            export pintle:plugin/extension-grant@0.1.0;
         }
     ",
     imports: {
         "pintle:plugin/kv": async,
         "pintle:plugin/accounts": async,
+        "pintle:plugin/http": async,
         "pintle:plugin/crypto.password-verify": async,
         "pintle:plugin/random.bytes": trappable,
     },

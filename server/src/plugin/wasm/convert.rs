@@ -1,9 +1,11 @@
 //! The way between the generated types and the SDK's.
 
-use super::bindings::exports::pintle::plugin::{scope_policy, token_format, user_verifier};
-use super::bindings::pintle::plugin::{accounts, types};
+use super::bindings::exports::pintle::plugin::{
+    account_source, event_sink, extension_grant, scope_policy, token_format, user_verifier,
+};
+use super::bindings::pintle::plugin::{accounts, http, types};
 use pintle_plugin_api as api;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 impl From<api::CallContext> for types::CallCtx {
     fn from(call: api::CallContext) -> Self {
@@ -159,5 +161,56 @@ impl From<token_format::Verdict> for api::TokenVerdict {
             token_format::Verdict::NotMine => Self::NotMine,
             token_format::Verdict::Invalid(why) => Self::Invalid(why),
         }
+    }
+}
+
+impl From<account_source::Page> for api::SourcePage {
+    fn from(page: account_source::Page) -> Self {
+        let change = |change| match change {
+            account_source::Change::Upsert(account) => api::AccountChange::Upsert(account.into()),
+            account_source::Change::Delete(id) => api::AccountChange::Delete(id),
+        };
+        Self { changes: page.changes.into_iter().map(change).collect(), next: page.next, complete: page.complete }
+    }
+}
+
+impl From<api::Event> for event_sink::Event {
+    fn from(event: api::Event) -> Self {
+        Self { id: event.id, kind: event.kind, at_ms: event.at_ms, json: event.json }
+    }
+}
+
+impl From<extension_grant::Outcome> for api::ExtensionOutcome {
+    fn from(outcome: extension_grant::Outcome) -> Self {
+        match outcome {
+            extension_grant::Outcome::Granted(grant) => Self::Granted(api::ExtensionGranted {
+                account: grant.account.into(),
+                scopes: grant.scopes,
+                claims_json: grant.claims_json,
+            }),
+            extension_grant::Outcome::OauthError(error) => Self::OauthError(error),
+        }
+    }
+}
+
+impl From<http::Request> for api::HttpRequest {
+    fn from(request: http::Request) -> Self {
+        let value = |value| match value {
+            http::Value::Text(text) => api::HeaderValue::Text(text),
+            http::Value::Secret(text) => api::HeaderValue::Secret(text),
+        };
+        Self {
+            method: request.method,
+            url: request.url,
+            headers: request.headers.into_iter().map(|(name, content)| (name, value(content))).collect(),
+            body: Zeroizing::new(request.body),
+            timeout_ms: request.timeout_ms,
+        }
+    }
+}
+
+impl From<api::HttpResponse> for http::Response {
+    fn from(response: api::HttpResponse) -> Self {
+        Self { status: response.status, headers: response.headers, body: response.body }
     }
 }

@@ -1,6 +1,6 @@
 //! What a store holds beside the guest, and the host functions.
 
-use super::bindings::pintle::plugin::{accounts, clock, config, crypto, kv, log, random, types};
+use super::bindings::pintle::plugin::{accounts, clock, config, crypto, http, kv, log, random, secrets, types};
 use crate::plugin::host::CallHost;
 use pintle_plugin_api::{Attr, PluginError};
 use std::sync::Arc;
@@ -153,5 +153,18 @@ impl accounts::Host for State {
 
     async fn verify(&mut self, username: String, password: Vec<u8>) -> Result<accounts::Verdict, types::Error> {
         Ok(self.call()?.account_verify(&username, &Zeroizing::new(password)).await?.into())
+    }
+}
+
+impl secrets::Host for State {
+    fn get(&mut self, name: String) -> Result<Vec<u8>, types::Error> {
+        // The guest's copy is in its memory, which is wiped for the next one.
+        Ok(self.call()?.secret(&name)?.to_vec())
+    }
+}
+
+impl http::Host for State {
+    async fn send(&mut self, request: http::Request) -> Result<http::Response, types::Error> {
+        Ok(self.call()?.http_send(request.into()).await?.into())
     }
 }
