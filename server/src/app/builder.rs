@@ -9,7 +9,7 @@ use crate::config::model::{Algorithm, Config};
 use crate::config::secret::SecretError;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::flow::clients::ClientDirectory;
-use crate::flow::{Core, Settings};
+use crate::flow::{Core, Settings, backends};
 use crate::keys::{KeyError, KeyOptions, KeyRing, MasterKey, MasterKeyOrigin};
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
@@ -21,8 +21,8 @@ use crate::plugin::UserVerifier;
 use crate::plugin::chain::{Backend, UserChain};
 use crate::plugin::registry::{LoadError, LookupError};
 use crate::plugin::services::CoreServices;
-use crate::store::Store;
 use crate::store::sled::{OpenError, SledOptions, SledStore};
+use crate::store::{Store, StoreError};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
@@ -41,6 +41,9 @@ pub enum StartError {
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The store opens and cannot be used.
+    #[error("the store cannot be used: {0}")]
+    Records(#[from] StoreError),
     /// The keys do not open.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -184,6 +187,8 @@ impl Builder {
         let metadata = metadata(&config, &configured);
         let metrics = Metrics::new();
         let audit = open_audit(&config, clock.clone(), metrics.clone())?;
+        let own_backends = plugins::own_backends(&config);
+        let ever_own_backends = backends::remember(store.as_ref(), &own_backends).await?;
         let core = Core {
             store,
             clock: clock.clone(),
@@ -192,7 +197,8 @@ impl Builder {
             hasher,
             lockout,
             users: UserChain::new(chain, clock),
-            own_backends: plugins::own_backends(&config),
+            own_backends,
+            ever_own_backends,
             accounts,
             clients: ClientDirectory::new(configured),
             policies: plugins::policies(&config, &registry)?,
