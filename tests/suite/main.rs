@@ -5,6 +5,7 @@ mod backends;
 mod bad_requests;
 mod chain;
 mod clients;
+mod cors;
 mod examples;
 mod hostile;
 mod kill;

@@ -132,7 +132,7 @@ impl Endpoint {
             Self::Revoke => revoke::respond(app, request, call).await,
             Self::Authorize => authorize::respond(app, request, call).await,
             Self::Jwks => Ok(jwks::respond(app)),
-            Self::Metadata => Ok(metadata::respond(app)),
+            Self::Metadata => metadata::respond(app),
         }
     }
 

@@ -47,9 +47,9 @@ pub struct Facts {
     pub introspect: String,
     /// The revocation endpoint's URL.
     pub revoke: String,
-    /// All scopes of the configured clients.
+    /// All scopes of the clients.
     pub scopes: Vec<String>,
-    /// All grants of the configured clients.
+    /// All grants of the clients.
     pub grants: Vec<GrantType>,
 }
 
