@@ -1,6 +1,7 @@
 //! Behaviour over HTTP.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
+mod authorize;
 mod backends;
 mod bad_requests;
 mod chain;

@@ -264,5 +264,6 @@ fn settings(config: &Config) -> Settings {
         failure_time: config.passwords.failure_time,
         count_client_addresses: config.lockout.count_client_addresses,
         default_client: config.grants.default_client.clone(),
+        every_scope: config.compatibility.every_scope.clone(),
     }
 }

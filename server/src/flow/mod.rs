@@ -121,6 +121,8 @@ pub struct Settings {
     pub count_client_addresses: bool,
     /// Who a token request is from when it names no client.
     pub default_client: Option<String>,
+    /// The scope that stands for every scope at the authorization endpoint, if there is one.
+    pub every_scope: Option<String>,
 }
 
 /// One request as the flows see it.
