@@ -1,9 +1,12 @@
 //! Behaviour over HTTP.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
+mod authorize;
+mod backends;
 mod bad_requests;
 mod chain;
 mod clients;
+mod cors;
 mod examples;
 mod hostile;
 mod kill;

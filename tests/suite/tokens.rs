@@ -2,6 +2,7 @@
 
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
+use pintle::clock::Clock;
 use pintle::flow::revoke;
 use pintle_tests::{Caller, Options, TestServer};
 use serde_json::{Value, json};
@@ -87,6 +88,36 @@ async fn a_client_sees_its_own_tokens_and_others_only_where_registered() {
         server.clock.advance(Duration::from_secs(3600));
         assert!(!active(&caller, "api", &tokens.field("access_token")).await);
         assert!(active(&caller, "api", &tokens.field("refresh_token")).await);
+    }
+}
+
+#[tokio::test]
+async fn introspection_says_when_a_token_was_issued_or_nothing() {
+    for (overlay, known) in [("", true), ("[tokens.access]\nformat = \"opaque\"\n", false)] {
+        let server = start(overlay).await;
+        let caller = server.caller();
+        let seconds = |by| server.clock.advance(Duration::from_secs(by));
+        let refresh = async |token: &str| {
+            as_app(&caller, "/token", &format!("grant_type=refresh_token&refresh_token={token}")).await
+        };
+        let age = async |token: &str| {
+            let seen = as_app(&caller, "/introspect", &format!("token={token}")).await.json();
+            assert_eq!(seen["active"], true);
+            seen.get("iat").map(|iat| server.clock.now().0 - iat.as_u64().unwrap())
+        };
+        let first = as_app(&caller, "/token", LOGIN).await;
+        seconds(10);
+        let rotated = refresh(&first.field("refresh_token")).await;
+        seconds(3);
+        let repeated = refresh(&first.field("refresh_token")).await;
+        seconds(20);
+        let last = refresh(&repeated.field("refresh_token")).await;
+        seconds(100);
+        assert_eq!(age(&first.field("access_token")).await, Some(133));
+        assert_eq!(age(&rotated.field("access_token")).await, known.then_some(123));
+        assert_eq!(age(&repeated.field("access_token")).await, known.then_some(120), "given in the grace window");
+        assert_eq!(age(&last.field("access_token")).await, known.then_some(100));
+        assert_eq!(age(&last.field("refresh_token")).await, Some(100));
     }
 }
 

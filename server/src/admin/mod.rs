@@ -195,10 +195,10 @@ async fn dispatch(core: &Core, command: Command) -> Result<Value, AdminError> {
         Command::UserEnable { user } => users::set_disabled(core, &user, false).await,
         Command::UserRemove { user } => users::remove(core, &user).await,
         Command::ClientList { after } => clients::list(core, after.as_deref()).await,
-        Command::ClientAdd(new) => clients::add(core, new).await,
+        Command::ClientAdd(new) => changed(core, clients::add(core, new).await).await,
         Command::ClientRotateSecret { id, drop_old: false } => clients::rotate_secret(core, &id).await,
         Command::ClientRotateSecret { id, drop_old: true } => clients::drop_old_secret(core, &id).await,
-        Command::ClientRemove { id } => clients::remove(core, &id).await,
+        Command::ClientRemove { id } => changed(core, clients::remove(core, &id).await).await,
         Command::TokenInspect { token } => tokens::inspect(core, &token).await,
         Command::TokenRevoke(target) => tokens::revoke(core, target).await,
         Command::KeysList => keys::list(core),
@@ -206,6 +206,17 @@ async fn dispatch(core: &Core, command: Command) -> Result<Value, AdminError> {
         Command::LockoutList { after } => lockout::list(core, after.as_deref()).await,
         Command::LockoutRelease(what) => lockout::release(core, &what).await,
     }
+}
+
+/// After the clients have changed: what is answered for all of them together follows. Where the store does not answer,
+/// upkeep does it later; the change itself stands.
+async fn changed(core: &Core, outcome: Result<Value, AdminError>) -> Result<Value, AdminError> {
+    if outcome.is_ok()
+        && let Err(error) = core.clients.read_stored(core.store.as_ref()).await
+    {
+        tracing::warn!(%error, "the clients could not be read again");
+    }
+    outcome
 }
 
 /// A page of a list; `key` names what the next page starts after.

@@ -138,10 +138,10 @@ async fn end(core: &Core, id: &str, ending: &Ending) -> Result<Value, AdminError
     Err(AdminError::contended())
 }
 
-/// The account as each backend of the core's own knows it.
+/// The account as each backend of the core's own knows it, or once did.
 pub(super) fn references(core: &Core, id: &str) -> Vec<AccountRef> {
     let reference = |backend: &String| AccountRef { backend: backend.clone(), id: id.to_owned() };
-    core.own_backends.iter().map(reference).collect()
+    core.ever_own_backends.iter().map(reference).collect()
 }
 
 async fn find(core: &Core, user: &str) -> Result<AccountRecord, AdminError> {

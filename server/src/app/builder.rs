@@ -1,6 +1,6 @@
 //! Wiring a server from its configuration.
 
-use super::paths::{RoutePaths, url_of};
+use super::paths::RoutePaths;
 use super::{App, clients, plugins};
 use crate::accounts::AccountTable;
 use crate::audit::AuditLog;
@@ -9,20 +9,17 @@ use crate::config::model::{Algorithm, Config};
 use crate::config::secret::SecretError;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::flow::clients::ClientDirectory;
-use crate::flow::{Core, Settings};
+use crate::flow::{Core, Settings, backends};
 use crate::keys::{KeyError, KeyOptions, KeyRing, MasterKey, MasterKeyOrigin};
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
-use crate::oauth::client::GrantType;
-use crate::oauth::metadata::{Facts, Metadata};
-use crate::oauth::scope::Scope;
 use crate::password::PasswordHasher;
 use crate::plugin::UserVerifier;
 use crate::plugin::chain::{Backend, UserChain};
 use crate::plugin::registry::{LoadError, LookupError};
 use crate::plugin::services::CoreServices;
-use crate::store::Store;
 use crate::store::sled::{OpenError, SledOptions, SledStore};
+use crate::store::{Store, StoreError};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
@@ -41,6 +38,9 @@ pub enum StartError {
     /// The store does not open.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The store opens and cannot be used.
+    #[error("the store cannot be used: {0}")]
+    Records(#[from] StoreError),
     /// The keys do not open.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -181,9 +181,12 @@ impl Builder {
         for (index, entry) in config.clients.iter().enumerate() {
             configured.push(clients::client(entry, index, &keys, &environment)?);
         }
-        let metadata = metadata(&config, &configured);
+        let clients = ClientDirectory::new(configured);
+        clients.read_stored(store.as_ref()).await?;
         let metrics = Metrics::new();
         let audit = open_audit(&config, clock.clone(), metrics.clone())?;
+        let own_backends = plugins::own_backends(&config);
+        let ever_own_backends = backends::remember(store.as_ref(), &own_backends).await?;
         let core = Core {
             store,
             clock: clock.clone(),
@@ -192,9 +195,10 @@ impl Builder {
             hasher,
             lockout,
             users: UserChain::new(chain, clock),
-            own_backends: plugins::own_backends(&config),
+            own_backends,
+            ever_own_backends,
             accounts,
-            clients: ClientDirectory::new(configured),
+            clients,
             policies: plugins::policies(&config, &registry)?,
             formats: plugins::formats(&config, &registry)?,
             audit,
@@ -208,7 +212,6 @@ impl Builder {
             bearer_login: config.authorize.bearer_login,
             unauthorized_client_status: config.compatibility.unauthorized_client_status,
             bearer_errors: config.compatibility.bearer_errors,
-            metadata,
             config,
             registry,
             master_key,
@@ -242,7 +245,7 @@ fn key_options(config: &Config) -> KeyOptions {
 }
 
 /// No key is made for a server whose tokens are all opaque.
-fn algorithms(config: &Config) -> Vec<Algorithm> {
+pub(super) fn algorithms(config: &Config) -> Vec<Algorithm> {
     if config.tokens.access.format == "opaque" { Vec::new() } else { vec![config.tokens.access.algorithm] }
 }
 
@@ -261,26 +264,6 @@ fn settings(config: &Config) -> Settings {
         failure_time: config.passwords.failure_time,
         count_client_addresses: config.lockout.count_client_addresses,
         default_client: config.grants.default_client.clone(),
+        every_scope: config.compatibility.every_scope.clone(),
     }
-}
-
-fn metadata(config: &Config, configured: &[crate::oauth::client::Client]) -> Vec<u8> {
-    let paths = RoutePaths::new(&config.paths, &config.issuer);
-    let url = |paths: &[String]| url_of(&config.issuer, paths.first().map_or("", String::as_str));
-    let scopes = Scope::new(configured.iter().flat_map(|client| client.scopes.tokens().to_vec()));
-    let code_works = config.authorize.bearer_login;
-    let used = |grant: &GrantType| {
-        configured.iter().any(|client| client.may(*grant)) && (*grant != GrantType::AuthorizationCode || code_works)
-    };
-    let facts = Facts {
-        issuer: config.issuer.clone(),
-        authorize: code_works.then(|| url(&paths.authorize)),
-        token: url(&paths.token),
-        jwks: (!algorithms(config).is_empty()).then(|| url(&paths.jwks)),
-        introspect: url(&paths.introspect),
-        revoke: url(&paths.revoke),
-        scopes: scopes.tokens().to_vec(),
-        grants: GrantType::ALL.into_iter().filter(used).collect(),
-    };
-    serde_json::to_vec(&Metadata::new(facts)).unwrap_or_default()
 }

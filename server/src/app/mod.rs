@@ -2,6 +2,7 @@
 
 mod builder;
 mod clients;
+mod metadata;
 mod paths;
 mod plugins;
 mod upkeep;
@@ -31,8 +32,6 @@ pub struct App {
     pub unauthorized_client_status: u16,
     /// What a refused bearer token is answered with.
     pub bearer_errors: BearerErrors,
-    /// The metadata document.
-    pub metadata: Vec<u8>,
     /// The configuration it was wired from.
     pub config: Config,
     /// The loaded plugins.

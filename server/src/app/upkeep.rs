@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often the keys are looked after, and other servers' rotations on the same store seen.
+/// How often the keys are looked after, and other servers' rotations and clients on the same store seen.
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 /// How often figures are taken.
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
@@ -17,14 +17,17 @@ const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 impl App {
     /// Runs for ever; to be spawned beside serving.
     pub async fn upkeep(self: Arc<Self>) {
-        tokio::join!(self.rotate_keys(), self.sweep(), self.take_figures());
+        tokio::join!(self.follow_store(), self.sweep(), self.take_figures());
     }
 
-    async fn rotate_keys(&self) {
+    async fn follow_store(&self) {
         loop {
             self.pause(KEYS_EVERY).await;
             if let Err(error) = self.core.keys.tick().await {
                 tracing::error!(%error, "the signing keys could not be looked after");
+            }
+            if let Err(error) = self.core.clients.read_stored(self.core.store.as_ref()).await {
+                tracing::error!(%error, "the clients could not be read again");
             }
         }
     }

@@ -82,7 +82,9 @@ impl From<AdminError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let exit = match &error {
-            StartError::DataDir { .. } | StartError::Store(_) | StartError::Audit { .. } => Exit::Unavailable,
+            StartError::DataDir { .. } | StartError::Store(_) | StartError::Records(_) | StartError::Audit { .. } => {
+                Exit::Unavailable
+            }
             StartError::Keys(cause) => of_keys(cause),
             StartError::Hashing(_) | StartError::Secret(_) | StartError::Plugins(_) | StartError::PluginUse(_) => {
                 Exit::Configuration

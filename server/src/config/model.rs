@@ -252,6 +252,8 @@ pub struct Compatibility {
     pub unauthorized_client_status: u16,
     /// `bearer_errors` (`rfc6750`, `korap`).
     pub bearer_errors: BearerErrors,
+    /// `every_scope`: the scope that stands for every scope at the authorization endpoint.
+    pub every_scope: Option<String>,
 }
 
 /// What a refused bearer token is answered with.

@@ -1,5 +1,6 @@
 //! `[grants]`, `[tokens]`, `[authorize]` and `[compatibility]`.
 
+use super::clients;
 use super::model::{AccessTokens, Algorithm, Authorize, BearerErrors, Compatibility, Grants, RefreshTokens, Tokens};
 use super::read::{Node, Table};
 use std::time::Duration;
@@ -77,5 +78,6 @@ pub(super) fn compatibility(node: &Node<'_>) -> Option<Compatibility> {
         bearer_errors: table
             .optional("bearer_errors", |node| node.choice(&BEARER_ERRORS))
             .unwrap_or(BearerErrors::Rfc6750),
+        every_scope: table.optional("every_scope", |node| node.checked(clients::SCOPE, clients::check_scope)),
     })
 }

@@ -3,7 +3,6 @@
 use super::records::family_key;
 use super::token::code::code_key;
 use super::{Call, Core, mint, validate};
-use crate::audit::AuditKind;
 use crate::entropy;
 use crate::oauth::authorization_request::{AuthorizationRequest, ReturnAddress};
 use crate::oauth::bearer;
@@ -17,9 +16,8 @@ use crate::oauth::scope::Scope;
 use crate::store::Batch;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-/// The scope that a token needs to stand for a login, and the one that stands for every scope.
+/// The scope that a token needs to stand for a login.
 const LOGIN_SCOPE: &str = "authorize";
-const EVERY_SCOPE: &str = "all";
 
 /// A user's login at the authorization endpoint, however it came about.
 pub struct UserLogin {
@@ -28,7 +26,15 @@ pub struct UserLogin {
     family: FamilyId,
 }
 
-/// Answers an authorization request with the URL to redirect to.
+/// What an authorization request is answered with, where the return address is known.
+pub struct Redirect {
+    /// Where to.
+    pub location: String,
+    /// Why there is an error and no code in it.
+    pub refused: Option<OAuthError>,
+}
+
+/// Answers an authorization request.
 ///
 /// # Errors
 /// Only what must not be redirected: an unknown client, a wrong redirect URI, a token that is no login.
@@ -37,7 +43,7 @@ pub async fn by_bearer_token(
     call: &Call,
     authorization: Option<&str>,
     params: &Params,
-) -> Result<String, OAuthError> {
+) -> Result<Redirect, OAuthError> {
     let client_id = params.required("client_id")?;
     let client = core.clients.find(core.store.as_ref(), client_id).await?;
     let client = client.ok_or_else(|| OAuthError::invalid_request("client_id is not known"))?;
@@ -50,13 +56,17 @@ pub async fn by_bearer_token(
     });
     let issuer = &core.settings.issuer;
     match grant_code(core, call, &client, &address, login, params).await {
-        Ok(code) => Ok(address.answer(issuer, &[("code", &code)])),
+        Ok(code) => Ok(Redirect { location: address.answer(issuer, &[("code", &code)]), refused: None }),
         Err(error) => {
-            core.record(AuditKind::CodeIssued, AuditKind::CodeRefused, call, Some(&error));
             let pairs = [("error", error.code.as_str()), ("error_description", error.description())];
-            Ok(address.answer(issuer, &pairs))
+            Ok(Redirect { location: address.answer(issuer, &pairs), refused: Some(error) })
         }
     }
+}
+
+/// Whether `scope` has the word that stands for every scope, where the configuration knows one.
+fn has_every_scope(core: &Core, scope: &Scope) -> bool {
+    core.settings.every_scope.as_deref().is_some_and(|every| scope.contains(every))
 }
 
 /// The user whose login a token stands for.
@@ -71,8 +81,7 @@ async fn bearer_login(core: &Core, call: &Call, token: &str) -> Result<UserLogin
     let (id, family) = active.family.ok_or_else(no_login)?;
     let holder = core.clients.find(core.store.as_ref(), &family.client_id).await?;
     let trusted = holder.is_some_and(|holder| holder.trusted) && family.grant == GrantType::Password;
-    let may = active.scope.contains(LOGIN_SCOPE) || active.scope.contains(EVERY_SCOPE);
-    if !trusted || !may {
+    if !trusted || !(active.scope.contains(LOGIN_SCOPE) || has_every_scope(core, &active.scope)) {
         return Err(no_login());
     }
     let subject = family.subject.ok_or_else(invalid)?;
@@ -88,11 +97,11 @@ async fn grant_code(
     params: &Params,
 ) -> Result<String, OAuthError> {
     let request = AuthorizationRequest::read(params, client)?;
-    let within = if login.scope.contains(EVERY_SCOPE) { &client.scopes } else { &login.scope };
+    let within = if has_every_scope(core, &login.scope) { &client.scopes } else { &login.scope };
     let scope = request.scope_within(within)?;
     // KorAP: a client that is not trusted may not ask for everything at once.
-    if scope.contains(EVERY_SCOPE) && !client.trusted {
-        return Err(OAuthError::invalid_scope("scope 'all' is for trusted clients"));
+    if has_every_scope(core, &scope) && !client.trusted {
+        return Err(OAuthError::invalid_scope("the scope that stands for every scope is for trusted clients"));
     }
     call.trail.note(|facts| facts.scope = Some(scope.to_string()));
     let code = URL_SAFE_NO_PAD.encode(entropy::array::<32>(core.entropy.as_ref()));

@@ -3,31 +3,75 @@
 use super::Core;
 use super::records::StoredClient;
 use crate::keys::KeyRing;
-use crate::oauth::client::{Client, ClientSecret};
+use crate::oauth::client::{Client, ClientSecret, GrantType};
 use crate::oauth::client_auth::PresentedClient;
 use crate::oauth::error::OAuthError;
 use crate::oauth::scope::Scope;
 use crate::password::HashError;
 use crate::store::{Store, StoreError, record, record::Record};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use subtle::{Choice, ConstantTimeEq};
+use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
 const SECRET_DOMAIN: &str = "client-secret";
+/// Clients in one step of a scan.
+const STEP: usize = 256;
 
-/// The configured clients.
+/// The configured clients, and what all clients have together.
 #[derive(Default)]
 pub struct ClientDirectory {
     configured: HashMap<String, Arc<Client>>,
+    configured_union: ClientUnion,
+    union: RwLock<Arc<ClientUnion>>,
+    /// Held while the store is read, so that an older reading never replaces a newer one.
+    reading: Mutex<()>,
 }
 
 impl ClientDirectory {
     /// A directory of these clients.
     pub fn new(clients: impl IntoIterator<Item = Client>) -> Self {
-        Self { configured: clients.into_iter().map(|client| (client.id.clone(), Arc::new(client))).collect() }
+        let clients: Vec<_> = clients.into_iter().map(Arc::new).collect();
+        let mut configured_union = ClientUnion::default();
+        clients.iter().for_each(|client| configured_union.add(client));
+        Self {
+            configured: clients.into_iter().map(|client| (client.id.clone(), client)).collect(),
+            union: RwLock::new(Arc::new(configured_union.clone())),
+            configured_union,
+            reading: Mutex::default(),
+        }
+    }
+
+    /// What the clients have together, those added by command as of the last [`Self::read_stored`].
+    #[must_use]
+    pub fn union(&self) -> Arc<ClientUnion> {
+        self.union.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the clients that were added by command: at the start, and after each command that changes one.
+    ///
+    /// # Errors
+    /// When the store cannot answer; the union stays as it was.
+    pub async fn read_stored(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let _reading = self.reading.lock().await;
+        let mut union = self.configured_union.clone();
+        let (prefix, mut after) = (StoredClient::key(&[]), None);
+        loop {
+            let found = store.scan(&prefix, after.as_ref(), STEP).await?;
+            for (_, found) in &found {
+                // What is read of a client here does not depend on its id.
+                union.add(&from_stored("", record::decode(&found.value)?));
+            }
+            match found.into_iter().nth(STEP - 1) {
+                Some((last, _)) => after = Some(last),
+                None => break,
+            }
+        }
+        *self.union.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(union);
+        Ok(())
     }
 
     /// Whether the configuration has this client: then no command may change it.
@@ -61,6 +105,30 @@ impl ClientDirectory {
         let key = StoredClient::key(&[id.as_bytes()]);
         let stored = record::load::<StoredClient>(store, &key).await?;
         Ok(stored.map(|stored| Arc::new(from_stored(id, stored.value))))
+    }
+}
+
+/// What clients have together: for what is answered before the client is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientUnion {
+    /// Origins of browser applications.
+    pub origins: BTreeSet<String>,
+    /// Scopes.
+    pub scopes: Scope,
+    grants: HashSet<GrantType>,
+}
+
+impl ClientUnion {
+    /// Whether any client may use `grant`.
+    #[must_use]
+    pub fn may(&self, grant: GrantType) -> bool {
+        self.grants.contains(&grant)
+    }
+
+    fn add(&mut self, client: &Client) {
+        self.origins.extend(client.cors.iter().cloned());
+        self.grants.extend(&client.grants);
+        self.scopes = Scope::new(self.scopes.tokens().iter().chain(client.scopes.tokens()).cloned());
     }
 }
 

@@ -60,13 +60,17 @@ pub async fn standing(
     Ok((Standing { subject_epoch, client_epoch, parent_alive, account_enabled }, account))
 }
 
-/// Whether the account may still log in, and the account as it is now. Only the core's own accounts can be looked up; of
-/// another backend's the last login is what is known.
+/// Whether the account may still log in, and the account as it is now. Nobody logs in through a backend that the chain
+/// does not ask (any more). Only the core's own accounts can be looked up; of another backend's the last login is what is
+/// known.
 async fn account_now(
     core: &Core,
     reference: &AccountRef,
     last_seen: Account,
 ) -> Result<(bool, Option<Account>), OAuthError> {
+    if !core.users.asks(&reference.backend) {
+        return Ok((false, None));
+    }
     if !core.own_backends.contains(&reference.backend) {
         return Ok((!last_seen.disabled, Some(last_seen)));
     }

@@ -1,6 +1,7 @@
 //! Minting: the scope policies' say, then the token format's.
 
 use super::{Call, Core, NamedFormat};
+use crate::clock::UnixTime;
 use crate::entropy;
 use crate::oauth::claims::{Claims, ClaimsContext};
 use crate::oauth::client::{Client, GrantType};
@@ -125,6 +126,8 @@ pub struct Anchor<'a> {
     pub stateless: bool,
     /// The scope that the handle's mask is over.
     pub family_scope: &'a Scope,
+    /// When the access token is issued.
+    pub issued_at: UnixTime,
 }
 
 /// Makes an access token.
@@ -139,7 +142,6 @@ pub async fn access_token(
     anchor: Anchor<'_>,
 ) -> Result<String, OAuthError> {
     let format = issuing_format(core)?;
-    let now = core.clock.now();
     let handle = AccessHandle {
         kind: match (format.self_contained, anchor.stateless) {
             (false, _) => AccessKind::Opaque,
@@ -148,7 +150,7 @@ pub async fn access_token(
         },
         family: anchor.family,
         generation: anchor.generation,
-        expires_at: now.plus(granted.lifetime),
+        expires_at: anchor.issued_at.plus(granted.lifetime),
         scope_mask: granted.scope.mask_within(anchor.family_scope),
     };
     let body = handle.body();
@@ -160,7 +162,7 @@ pub async fn access_token(
         subject: bearer.subject,
         scope: &granted.scope,
     };
-    let claims = Claims::new(context, seal(body, &mac), now, handle.expires_at);
+    let claims = Claims::new(context, seal(body, &mac), Some(anchor.issued_at), handle.expires_at);
     issue(core, call, format, &claims, bearer.client).await
 }
 

@@ -1,6 +1,7 @@
 //! The use cases, one file each: load, decide, mint, commit. Only this layer awaits; what it decides, `oauth` decides.
 
 pub mod authorize;
+pub mod backends;
 pub mod clients;
 mod decision;
 pub mod family;
@@ -55,6 +56,8 @@ pub struct Core {
     pub users: UserChain,
     /// Backends whose accounts are the core's own.
     pub own_backends: Vec<String>,
+    /// The same, and what they were called before: their tokens would work again under the old name.
+    pub ever_own_backends: Vec<String>,
     /// The core's own accounts.
     pub accounts: Arc<crate::accounts::AccountTable>,
     /// Configured clients.
@@ -118,6 +121,8 @@ pub struct Settings {
     pub count_client_addresses: bool,
     /// Who a token request is from when it names no client.
     pub default_client: Option<String>,
+    /// The scope that stands for every scope at the authorization endpoint, if there is one.
+    pub every_scope: Option<String>,
 }
 
 /// One request as the flows see it.

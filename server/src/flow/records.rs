@@ -64,6 +64,15 @@ impl Record for SubjectIndex {
     const VERSION: u8 = 1;
 }
 
+/// A name of a backend whose accounts are, or once were, the core's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnBackend {}
+
+impl Record for OwnBackend {
+    const TABLE: &'static str = "own-backend";
+    const VERSION: u8 = 1;
+}
+
 /// Tokens that a client got in an earlier epoch have been revoked. No record: epoch 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientEpoch {

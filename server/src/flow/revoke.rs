@@ -36,7 +36,7 @@ pub async fn token(core: &Core, call: &Call, token: &str, client: Option<&Client
         return own_family(core, handle.family, client).await;
     }
     match known_access_token(core, call, token).await? {
-        Some(Known::Access(handle)) => own_family(core, handle.family, client).await,
+        Some(Known::Access(handle, _)) => own_family(core, handle.family, client).await,
         Some(Known::Stateless(handle, claims)) => {
             if client.is_some_and(|client| !revocation::permitted(client, &claims.client_id)) {
                 return Ok(false);

@@ -15,8 +15,8 @@ use pintle_plugin_api::{PluginError, TokenVerdict};
 
 /// A token that some format knows and whose handle is ours. It may have ended.
 pub enum Known {
-    /// An access token of a family.
-    Access(AccessHandle),
+    /// An access token of a family, with its claims where it carries them.
+    Access(AccessHandle, Option<Box<Claims>>),
     /// An access token without one, with its claims.
     Stateless(AccessHandle, Box<Claims>),
 }
@@ -56,7 +56,8 @@ fn own_handle(core: &Core, format: &NamedFormat, handle: &str, token: &str) -> O
         return None;
     }
     match (handle.kind, format.self_contained) {
-        (AccessKind::Opaque, false) | (AccessKind::SelfContained, true) => Some(Known::Access(handle)),
+        (AccessKind::Opaque, false) => Some(Known::Access(handle, None)),
+        (AccessKind::SelfContained, true) => Some(Known::Access(handle, Some(Box::new(signed_claims(core, token)?)))),
         (AccessKind::Stateless, true) => Some(Known::Stateless(handle, Box::new(signed_claims(core, token)?))),
         _ => None,
     }
@@ -97,13 +98,17 @@ pub struct ActiveAccess {
 /// 503 when that cannot be said.
 pub async fn access_token(core: &Core, call: &Call, token: &str) -> Result<Option<ActiveAccess>, OAuthError> {
     match known_access_token(core, call, token).await? {
-        Some(Known::Access(handle)) => of_family(core, &handle).await,
+        Some(Known::Access(handle, claims)) => of_family(core, &handle, claims.as_deref()).await,
         Some(Known::Stateless(handle, claims)) => stateless(core, &handle, *claims).await,
         None => Ok(None),
     }
 }
 
-async fn of_family(core: &Core, handle: &AccessHandle) -> Result<Option<ActiveAccess>, OAuthError> {
+async fn of_family(
+    core: &Core,
+    handle: &AccessHandle,
+    signed: Option<&Claims>,
+) -> Result<Option<ActiveAccess>, OAuthError> {
     let Some(loaded) = family::load(core, handle.family).await? else { return Ok(None) };
     let family = loaded.family;
     if !family.accepts(handle, loaded.standing, core.settings.rotation_ends_access, core.clock.now()) {
@@ -119,7 +124,8 @@ async fn of_family(core: &Core, handle: &AccessHandle) -> Result<Option<ActiveAc
     };
     let body = handle.body();
     let jti = crate::oauth::handle::seal(body.clone(), &core.keys.mac(mint::ACCESS_DOMAIN, &[&body]));
-    let claims = Claims::new(context, public_id(handle, jti), issued_at(&family, handle), handle.expires_at);
+    let issued_at = signed.map_or_else(|| issued_at(&family, handle), |claims| claims.iat);
+    let claims = Claims::new(context, public_id(handle, jti), issued_at, handle.expires_at);
     let username = family.subject.as_ref().map(|subject| subject.username.clone());
     let token = ActiveToken { claims, username, access: true };
     Ok(Some(ActiveAccess { token, family: Some((handle.family, family)), scope }))
@@ -134,9 +140,10 @@ fn public_id(handle: &AccessHandle, jti: String) -> String {
     }
 }
 
-/// The generation's beginning where it is known, else the family's.
-fn issued_at(family: &TokenFamily, handle: &AccessHandle) -> UnixTime {
-    if handle.generation == family.generation { UnixTime(family.rotated_at_ms / 1000) } else { family.issued_at }
+/// When an opaque token was issued (RFC 7662 §2.2: `iat` is optional). Of the first generation there is one access token,
+/// as old as the family. Of a later one there may be several, the younger ones given in the grace window.
+fn issued_at(family: &TokenFamily, handle: &AccessHandle) -> Option<UnixTime> {
+    (handle.generation == 1).then_some(family.issued_at)
 }
 
 /// Where a revoked stateless token is remembered.
@@ -175,7 +182,7 @@ pub async fn refresh_token(core: &Core, token: &str) -> Result<Option<ActiveToke
         scope: &family.scope,
     };
     let jti = format!("{}.{}", handle.family, handle.generation);
-    let claims = Claims::new(context, jti, UnixTime(family.rotated_at_ms / 1000), family.expires_at);
+    let claims = Claims::new(context, jti, Some(UnixTime(family.rotated_at_ms / 1000)), family.expires_at);
     let username = family.subject.as_ref().map(|subject| subject.username.clone());
     Ok(Some(ActiveToken { claims, username, access: false }))
 }

@@ -1,17 +1,16 @@
 //! `GET {authorize}` (RFC 6749 §3.1), the user's login being a Bearer token.
 
-use super::endpoint::Request;
+use super::endpoint::{Answer, Request};
 use super::reply;
 use crate::app::App;
 use crate::flow::{Call, authorize};
 use crate::oauth::error::OAuthError;
 use crate::oauth::params::Params;
 use warp::hyper::header;
-use warp::reply::Response;
 
-pub async fn respond(app: &App, request: &Request, call: &Call) -> Result<Response, OAuthError> {
+pub async fn respond(app: &App, request: &Request, call: &Call) -> Result<Answer, OAuthError> {
     let params = Params::parse(request.query.as_bytes())?;
     let authorization = request.header(header::AUTHORIZATION)?;
-    let location = authorize::by_bearer_token(&app.core, call, authorization, &params).await?;
-    Ok(reply::redirect(&location))
+    let redirect = authorize::by_bearer_token(&app.core, call, authorization, &params).await?;
+    Ok(Answer { response: reply::redirect(&redirect.location), refused: redirect.refused })
 }

@@ -3,7 +3,10 @@
 use super::activity::{Activity, Overdue, Running, Watched};
 use super::body::RequestBody;
 use super::peer::{Peer, RequestId, TrustedProxies};
+use super::{gate, reply};
 use crate::entropy::Entropy;
+use futures_util::FutureExt;
+use http_body_util::{Either, Full};
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::service::{Service, service_fn};
@@ -13,6 +16,7 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use std::convert::Infallible;
 use std::error::Error;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,9 +25,9 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 use tracing::Instrument;
 
-/// Largest request head: RFC 9110 §5.4 sets none; bearer tokens and cookies fit well.
-const MAX_HEAD_BYTES: usize = 16 * 1024;
-const MAX_HEADERS: usize = 64;
+/// hyper's own limits: wider than [`gate`]'s, which answers in words.
+const HYPER_HEAD_BYTES: usize = 2 * gate::MAX_HEAD_BYTES;
+const HYPER_HEADERS: usize = 4 * gate::MAX_HEADERS;
 /// HTTP/2 requests at once on one connection.
 const MAX_STREAMS: u32 = 64;
 /// Streams reset by the client before they were taken up (rapid reset, CVE-2023-44487): then the connection ends.
@@ -32,6 +36,8 @@ const MAX_PENDING_RESETS: usize = 20;
 const MAX_ERROR_RESETS: usize = 64;
 /// HTTP/2 flow control: a connection's unread bodies.
 const H2_WINDOW_BYTES: u32 = 64 * 1024;
+/// HTTP/2: a stream's answer that waits to be sent.
+const H2_SEND_BYTES: usize = 64 * 1024;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -70,18 +76,18 @@ pub(super) fn builder() -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         // `Activity` watches the head's time instead.
         .header_read_timeout(None)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .max_headers(MAX_HEADERS);
+        .max_buf_size(HYPER_HEAD_BYTES)
+        .max_headers(HYPER_HEADERS);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_header_list_size(MAX_HEAD_BYTES as u32)
+        .max_header_list_size(HYPER_HEAD_BYTES as u32)
         .max_concurrent_streams(MAX_STREAMS)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
         .max_local_error_reset_streams(MAX_ERROR_RESETS)
         .initial_stream_window_size(H2_WINDOW_BYTES)
         .initial_connection_window_size(H2_WINDOW_BYTES)
-        .max_send_buf_size(MAX_HEAD_BYTES * 4);
+        .max_send_buf_size(H2_SEND_BYTES);
     builder
 }
 
@@ -159,27 +165,49 @@ impl Watchdog {
     }
 }
 
-/// Tells the filter who asks, and the client the request's id.
+/// A filter's answer, or one of ours.
+type Answer<B> = Response<Either<B, Full<Bytes>>>;
+
+/// Answers a request, and tells the client its id.
 async fn answer<S, B>(
     shared: Arc<Shared<S>>,
     request: Request<Incoming>,
     link: Peer,
     running: Running,
-) -> Result<Response<B>, Infallible>
+) -> Result<Answer<B>, Infallible>
 where
     TowerToHyperService<S>: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
 {
     let id = RequestId::new(&*shared.entropy);
     let span = tracing::info_span!("request", %id);
     let header = HeaderValue::from_str(&id.0);
-    let mut request = request.map(|incoming| RequestBody::new(incoming, shared.limits.body));
-    let peer = Peer::resolve(link, request.headers(), &shared.trusted);
-    request.extensions_mut().insert(peer);
-    request.extensions_mut().insert(id);
-    let mut response = shared.service.call(request).instrument(span).await?;
+    let mut response = match gate::refusal(&request) {
+        Some(refusal) => refusal.map(Either::Right),
+        None => pass_on(&shared, request, link, id).instrument(span).await,
+    };
     drop(running);
     if let Ok(header) = header {
         response.headers_mut().insert(X_REQUEST_ID, header);
     }
     Ok(response)
+}
+
+/// Tells the filter who asks. A panic of it harms its own request only.
+async fn pass_on<S, B>(shared: &Shared<S>, request: Request<Incoming>, link: Peer, id: RequestId) -> Answer<B>
+where
+    TowerToHyperService<S>: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+{
+    let mut request = request.map(|incoming| RequestBody::new(incoming, shared.limits.body));
+    let peer = Peer::resolve(link, request.headers(), &shared.trusted);
+    request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(id);
+    // Whatever requests share lies behind locks, which say when a panic has left it half done.
+    match AssertUnwindSafe(async { shared.service.call(request).await }).catch_unwind().await {
+        Ok(Ok(response)) => response.map(Either::Left),
+        Ok(Err(never)) => match never {},
+        Err(_) => {
+            tracing::error!("the handling of a request panicked");
+            reply::panicked().map(Either::Right)
+        }
+    }
 }

@@ -52,6 +52,20 @@ impl Request {
     }
 }
 
+/// An endpoint's answer and what was decided.
+pub struct Answer {
+    /// The answer.
+    pub response: Response,
+    /// An error that was answered elsewhere than in the status: in a redirect.
+    pub refused: Option<OAuthError>,
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Self {
+        Self { response, refused: None }
+    }
+}
+
 /// The endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
@@ -101,9 +115,10 @@ impl Endpoint {
     pub async fn serve(self, app: &App, request: Request) -> Response {
         let started = app.core.clock.monotonic();
         let call = request.call();
-        let outcome = self.respond(app, &request, &call).await;
-        self.record(app, &call, outcome.as_ref().err());
-        let mut response = outcome.unwrap_or_else(|error| reply::error(app, &error));
+        let mut response = match self.undecided(app, &request) {
+            Some(response) => response,
+            None => self.decide(app, &request, &call).await,
+        };
         match self {
             Self::Jwks | Self::Metadata => sharing::share_with_all(response.headers_mut()),
             Self::Token | Self::Revoke => {
@@ -119,20 +134,30 @@ impl Endpoint {
         response
     }
 
-    async fn respond(self, app: &App, request: &Request, call: &Call) -> Result<Response, OAuthError> {
+    /// The answer to a method by which nothing is decided.
+    fn undecided(self, app: &App, request: &Request) -> Option<Response> {
         if !self.methods().split(", ").any(|method| method == request.method.as_str()) {
-            return Ok(reply::method_not_allowed(self.methods()));
+            return Some(reply::method_not_allowed(self.methods()));
         }
-        if request.method == Method::OPTIONS {
-            return Ok(sharing::options(app, self.methods(), self.cross_origin(), request));
-        }
+        (request.method == Method::OPTIONS).then(|| sharing::options(app, self.methods(), self.cross_origin(), request))
+    }
+
+    /// Decides, records the decision once, and answers.
+    async fn decide(self, app: &App, request: &Request, call: &Call) -> Response {
+        let outcome = self.respond(app, request, call).await;
+        let refused = outcome.as_ref().map_or_else(Some, |answer| answer.refused.as_ref());
+        self.record(app, call, refused);
+        outcome.map_or_else(|error| reply::error(app, &error), |answer| answer.response)
+    }
+
+    async fn respond(self, app: &App, request: &Request, call: &Call) -> Result<Answer, OAuthError> {
         match self {
-            Self::Token => token::respond(app, request, call).await,
-            Self::Introspect => introspect::respond(app, request, call).await,
-            Self::Revoke => revoke::respond(app, request, call).await,
+            Self::Token => token::respond(app, request, call).await.map(Answer::from),
+            Self::Introspect => introspect::respond(app, request, call).await.map(Answer::from),
+            Self::Revoke => revoke::respond(app, request, call).await.map(Answer::from),
             Self::Authorize => authorize::respond(app, request, call).await,
-            Self::Jwks => Ok(jwks::respond(app)),
-            Self::Metadata => Ok(metadata::respond(app)),
+            Self::Jwks => Ok(jwks::respond(app).into()),
+            Self::Metadata => metadata::respond(app).map(Answer::from),
         }
     }
 
@@ -152,3 +177,6 @@ impl Endpoint {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

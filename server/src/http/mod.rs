@@ -7,6 +7,7 @@ mod connection;
 pub mod cors;
 pub mod endpoint;
 mod form;
+mod gate;
 mod introspect;
 mod jwks;
 pub mod listener;

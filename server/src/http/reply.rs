@@ -6,7 +6,7 @@ use crate::oauth::error::{ErrorCode, OAuthError};
 use serde::Serialize;
 use serde_json::json;
 use warp::Rejection;
-use warp::hyper::{StatusCode, header, header::HeaderValue};
+use warp::hyper::{self, StatusCode, header, header::HeaderValue};
 use warp::reply::Response;
 
 /// The protection space in challenges (RFC 9110 §11.5).
@@ -57,7 +57,9 @@ pub fn error(app: &App, error: &OAuthError) -> Response {
     response
 }
 
-fn plain_error(error: &OAuthError) -> Response {
+/// An error in its plain shape, with a body of whatever sort the caller answers with.
+#[must_use]
+pub fn plain_error<B: From<Vec<u8>>>(error: &OAuthError) -> hyper::Response<B> {
     let body = json!({ "error": error.code.as_str(), "error_description": error.description() });
     let mut response = with_body(error.code.status(), body.to_string().into_bytes());
     if error.code == ErrorCode::InvalidClient {
@@ -70,25 +72,30 @@ fn plain_error(error: &OAuthError) -> Response {
     uncached(response)
 }
 
-/// A refused Bearer token. Without any token the challenge has no error code (RFC 6750 §3.1).
+/// A refused Bearer token. Without any token the answer has no error code (RFC 6750 §3.1).
 fn bearer_error(app: &App, error: &OAuthError) -> Response {
-    let code = error.code.as_str();
-    let none_sent = error.description().is_empty();
-    let description = if none_sent { "the request needs a Bearer token" } else { error.description() };
-    let mut body = json!({ "error": code, "error_description": description });
-    if app.bearer_errors == BearerErrors::Korap {
-        // Its web client refreshes when errors[0][1] says "expired" or "invalid".
-        body["errors"] = json!([[error.code.status(), format!("{code}: {description}")]]);
+    let status = error.code.status();
+    let korap = app.bearer_errors == BearerErrors::Korap;
+    if error.description().is_empty() {
+        return bearer_answer(status, None, "the request needs a Bearer token", korap);
     }
-    let mut response = with_body(error.code.status(), body.to_string().into_bytes());
-    challenge(
-        &mut response,
-        if none_sent {
-            format!("Bearer realm=\"{REALM}\"")
-        } else {
-            format!("Bearer realm=\"{REALM}\", error=\"{code}\", error_description=\"{description}\"")
-        },
-    );
+    bearer_answer(status, Some(error.code.as_str()), error.description(), korap)
+}
+
+/// `korap`: its web client refreshes when `errors[0][1]` says "expired" or "invalid".
+fn bearer_answer(status: u16, code: Option<&str>, description: &str, korap: bool) -> Response {
+    let mut body = json!({ "error_description": description });
+    let mut text = format!("Bearer realm=\"{REALM}\"");
+    if let Some(code) = code {
+        body["error"] = json!(code);
+        text = format!("{text}, error=\"{code}\", error_description=\"{description}\"");
+    }
+    if korap {
+        let told = code.map_or_else(|| description.to_owned(), |code| format!("{code}: {description}"));
+        body["errors"] = json!([[status, told]]);
+    }
+    let mut response = with_body(status, body.to_string().into_bytes());
+    challenge(&mut response, text);
     uncached(response)
 }
 
@@ -100,7 +107,7 @@ pub fn not_found() -> Response {
 
 /// 405 with `Allow`.
 #[must_use]
-pub fn method_not_allowed(allowed: &'static str) -> Response {
+pub fn method_not_allowed<B: From<Vec<u8>>>(allowed: &'static str) -> hyper::Response<B> {
     let why = format!("this path takes {allowed}");
     let mut response = plain_error(&OAuthError::new(ErrorCode::MethodNotAllowed, why));
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
@@ -112,6 +119,12 @@ pub fn method_not_allowed(allowed: &'static str) -> Response {
 pub fn content_too_large(limit: usize) -> Response {
     let why = format!("the body is larger than {limit} bytes");
     plain_error(&OAuthError::new(ErrorCode::ContentTooLarge, why))
+}
+
+/// 500 for a request whose handling panicked.
+#[must_use]
+pub fn panicked<B: From<Vec<u8>>>() -> hyper::Response<B> {
+    plain_error(&OAuthError::server_error("panicked"))
 }
 
 /// A body that broke off, or did not arrive in time.
@@ -143,25 +156,25 @@ pub fn cached_json(body: Vec<u8>, max_age_s: u64) -> Response {
     response
 }
 
-fn with_body(status: u16, body: Vec<u8>) -> Response {
-    let mut response = with_status(status, Response::new(body.into()));
+fn with_body<B: From<Vec<u8>>>(status: u16, body: Vec<u8>) -> hyper::Response<B> {
+    let mut response = with_status(status, hyper::Response::new(body.into()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
-fn with_status(status: u16, mut response: Response) -> Response {
+fn with_status<B>(status: u16, mut response: hyper::Response<B>) -> hyper::Response<B> {
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response
 }
 
-fn challenge(response: &mut Response, text: String) {
+fn challenge<B>(response: &mut hyper::Response<B>, text: String) {
     if let Ok(value) = HeaderValue::try_from(text) {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
     }
 }
 
-fn uncached(mut response: Response) -> Response {
+fn uncached<B>(mut response: hyper::Response<B>) -> hyper::Response<B> {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response.headers_mut().insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
     response

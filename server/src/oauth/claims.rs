@@ -17,8 +17,9 @@ pub struct Claims {
     pub aud: Vec<String>,
     /// Exclusive end of life.
     pub exp: UnixTime,
-    /// When it was issued.
-    pub iat: UnixTime,
+    /// When it was issued. Every new token has it; of an older one the server may not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iat: Option<UnixTime>,
     /// The handle.
     pub jti: String,
     /// The client.
@@ -53,16 +54,16 @@ pub struct ClaimsContext<'a> {
 }
 
 impl Claims {
-    /// The claims of a token with the handle `jti`, from `now` until before `expires_at`.
+    /// The claims of a token with the handle `jti`, from `issued_at`, where that is known, until before `expires_at`.
     #[must_use]
-    pub fn new(context: ClaimsContext<'_>, jti: String, now: UnixTime, expires_at: UnixTime) -> Self {
+    pub fn new(context: ClaimsContext<'_>, jti: String, issued_at: Option<UnixTime>, expires_at: UnixTime) -> Self {
         let subject = context.subject;
         Self {
             iss: context.issuer.to_owned(),
             sub: subject.map_or(context.client_id, |subject| &subject.sub).to_owned(),
             aud: context.audience.to_vec(),
             exp: expires_at,
-            iat: now,
+            iat: issued_at,
             jti,
             client_id: context.client_id.to_owned(),
             scope: context.scope.to_string(),

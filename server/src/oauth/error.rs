@@ -45,6 +45,10 @@ pub enum ErrorCode {
     ContentTooLarge,
     /// `invalid_request` for a body that is no form (RFC 6749 §3.2).
     UnsupportedMediaType,
+    /// `invalid_request` for a URL that is too long (RFC 9110 §15.5.15).
+    UriTooLong,
+    /// `invalid_request` for header fields that are too many or too long (RFC 6585 §5).
+    HeadTooLarge,
 }
 
 impl ErrorCode {
@@ -56,6 +60,8 @@ impl ErrorCode {
             | Self::MalformedBearer
             | Self::ContentTooLarge
             | Self::UnsupportedMediaType
+            | Self::UriTooLong
+            | Self::HeadTooLarge
             | Self::RequestTimeout => "invalid_request",
             Self::InvalidClient => "invalid_client",
             Self::InvalidGrant => "invalid_grant",
@@ -91,7 +97,9 @@ impl ErrorCode {
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::ContentTooLarge => 413,
+            Self::UriTooLong => 414,
             Self::TooManyRequests => 429,
+            Self::HeadTooLarge => 431,
             Self::ServerError => 500,
             Self::TemporarilyUnavailable => 503,
         }

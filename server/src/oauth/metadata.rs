@@ -1,4 +1,5 @@
-//! Authorization server metadata (RFC 8414 §2, OpenID Connect Discovery §3): only what truly works is announced.
+//! Authorization server metadata (RFC 8414 §2, OpenID Connect Discovery §3): only what truly works is announced, and a
+//! list without elements is left out (RFC 8414 §3.2).
 
 use super::client::GrantType;
 use super::client_auth::ClientAuthMethod;
@@ -15,10 +16,13 @@ pub struct Metadata {
     jwks_uri: Option<String>,
     introspection_endpoint: String,
     revocation_endpoint: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     scopes_supported: Vec<String>,
+    /// Required (RFC 8414 §2), hence not left out when empty.
     response_types_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     response_modes_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     grant_types_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
@@ -43,9 +47,9 @@ pub struct Facts {
     pub introspect: String,
     /// The revocation endpoint's URL.
     pub revoke: String,
-    /// All scopes of the configured clients.
+    /// All scopes of the clients.
     pub scopes: Vec<String>,
-    /// All grants of the configured clients.
+    /// All grants of the clients.
     pub grants: Vec<GrantType>,
 }
 
@@ -81,4 +85,29 @@ impl Metadata {
 #[must_use]
 pub fn well_known_paths(path: &str) -> Vec<String> {
     vec![format!("/.well-known/oauth-authorization-server{path}"), format!("{path}/.well-known/openid-configuration")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_list_is_left_out_unless_it_is_required() {
+        let facts = Facts {
+            issuer: "https://id.example".into(),
+            authorize: None,
+            token: "https://id.example/token".into(),
+            jwks: None,
+            introspect: "https://id.example/introspect".into(),
+            revoke: "https://id.example/revoke".into(),
+            scopes: vec![],
+            grants: vec![],
+        };
+        let document = serde_json::to_value(Metadata::new(facts)).unwrap();
+        let empty = |(name, value): (&String, &serde_json::Value)| {
+            value.as_array().is_some_and(Vec::is_empty).then(|| name.clone())
+        };
+        let empty: Vec<String> = document.as_object().unwrap().iter().filter_map(empty).collect();
+        assert_eq!(empty, ["response_types_supported"]);
+    }
 }

@@ -110,6 +110,12 @@ impl UserChain {
         Self { backends, clock }
     }
 
+    /// Whether the backend of this name is asked at all.
+    #[must_use]
+    pub fn asks(&self, backend: &str) -> bool {
+        self.backends.iter().any(|known| known.name == backend)
+    }
+
     /// Asks who the user is. The trail names every backend that was asked.
     ///
     /// An empty password asks nobody: an LDAP bind without a password succeeds (RFC 4513 §5.1.2).

@@ -49,6 +49,43 @@ async fn a_request_is_answered_while_another_one_runs() {
     assert_eq!(text(held).await, "done");
 }
 
+async fn status(requests: &SendRequest<Bytes>, request: Request<()>) -> (StatusCode, String) {
+    let response = requests.clone().ready().await.unwrap().send_request(request, true).unwrap().0.await.unwrap();
+    let status = response.status();
+    let mut body = response.into_body();
+    let mut bytes = Vec::new();
+    while let Some(chunk) = body.data().await {
+        bytes.extend_from_slice(&chunk.unwrap());
+    }
+    (status, String::from_utf8(bytes).unwrap())
+}
+
+#[tokio::test]
+async fn connect_a_panic_and_too_large_a_head_are_answered_and_the_connection_goes_on() {
+    let server = start(&listen(), None);
+    let (requests, _connection) = connect(server.connect().await).await;
+    let connect = Request::builder().method("CONNECT").uri("evil.example:80").body(()).unwrap();
+    let panic = Request::get("http://a.example/panic").body(()).unwrap();
+    let long = format!("http://a.example/peer?{}", "a".repeat(17_000));
+    let large = Request::get("http://a.example/peer").header("x-large", "a".repeat(17_000)).body(()).unwrap();
+    let mut many = Request::get("http://a.example/peer");
+    for number in 0..80 {
+        many = many.header(format!("x-{number}"), "a");
+    }
+    for (request, expected, error) in [
+        (connect, 405, "method_not_allowed"),
+        (panic, 500, "server_error"),
+        (Request::get(long).body(()).unwrap(), 414, "invalid_request"),
+        (large, 431, "invalid_request"),
+        (many.body(()).unwrap(), 431, "invalid_request"),
+    ] {
+        let (status, body) = status(&requests, request).await;
+        assert_eq!(status.as_u16(), expected, "{body}");
+        assert!(body.starts_with(&format!("{{\"error\":\"{error}\"")), "{body}");
+        assert!(ask(&requests, "/peer").await.starts_with("127.0.0.1"));
+    }
+}
+
 #[tokio::test]
 async fn a_shutdown_says_goodbye_and_finishes_what_runs() {
     let server = start(&listen(), None);

@@ -59,14 +59,83 @@ async fn a_body_that_does_not_end_is_an_error_for_the_filter() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_refused() {
+async fn a_head_that_is_too_large_is_refused_in_words() {
     let server = start(&listen(), None);
-    let large = format!("x-large: {}\r\n", "a".repeat(20_000));
-    let answer = ask(server.connect().await, "/peer", &large).await;
-    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
-    let many: String = (0..100).map(|number| format!("x-{number}: a\r\n")).collect();
-    let answer = ask(server.connect().await, "/peer", &many).await;
-    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    let many = |count: usize| (0..count).map(|number| format!("x-{number}: a\r\n")).collect::<String>();
+    let long = "a".repeat(17_000);
+    let both = "a".repeat(9_000);
+    for (path, headers, status, why) in [
+        (format!("/peer?{long}"), String::new(), "414 URI Too Long", "the URL is longer than 16384 bytes"),
+        (
+            "/peer".to_owned(),
+            format!("x-large: {long}\r\n"),
+            "431 Request Header Fields Too Large",
+            "the URL and the header fields are longer than 16384 bytes",
+        ),
+        (
+            format!("/peer?{both}"),
+            format!("x-large: {both}\r\n"),
+            "431 Request Header Fields Too Large",
+            "the URL and the header fields are longer than 16384 bytes",
+        ),
+        ("/peer".to_owned(), many(80), "431 Request Header Fields Too Large", "more than 64 header fields"),
+    ] {
+        let answer = ask(server.connect().await, &path, &headers).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{answer}");
+        let body = format!("{{\"error\":\"invalid_request\",\"error_description\":\"{why}\"}}");
+        assert!(answer.ends_with(&format!("\r\n\r\n{body}")), "{answer}");
+        assert!(answer.contains("cache-control: no-store\r\n") && answer.contains("x-request-id: "), "{answer}");
+    }
+    let answer = ask(server.connect().await, "/peer", &many(62)).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "with host and connection 64: {answer}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_parsed_or_is_far_too_large_is_refused_without_a_word() {
+    let server = start(&listen(), None);
+    let head = "Host: a.example\r\nConnection: close\r\n";
+    let far = format!("GET /peer HTTP/1.1\r\nx: {}\r\n{head}\r\n", "a".repeat(40_000));
+    for (request, status) in [
+        (format!("GET /a b HTTP/1.1\r\n{head}\r\n").into_bytes(), "400"),
+        ([b"GET /peer?a=\xff HTTP/1.1\r\n", head.as_bytes(), b"\r\n"].concat(), "400"),
+        (format!("POST /echo HTTP/1.1\r\nContent-Length: abc\r\n{head}\r\n").into_bytes(), "400"),
+        (far.into_bytes(), "431"),
+    ] {
+        let mut stream = server.connect().await;
+        // The server may close before it has read it all.
+        let _ = stream.write_all(&request).await;
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")) && answer.ends_with("\r\n\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn connect_and_a_request_without_a_path_are_refused_and_the_connection_goes_on() {
+    let server = start(&listen(), None);
+    for (request, status) in [
+        ("CONNECT evil.example:80", "405 Method Not Allowed"),
+        ("CONNECT /peer", "405 Method Not Allowed"),
+        ("GET evil.example:80", "400 Bad Request"),
+    ] {
+        let mut stream = server.connect().await;
+        stream.write_all(format!("{request} HTTP/1.1\r\nhost: a.example\r\n\r\n").as_bytes()).await.unwrap();
+        let refused = until(&mut stream, "}").await;
+        assert!(refused.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{request}: {refused}");
+        assert_eq!(refused.contains("allow: GET, HEAD, POST, OPTIONS\r\n"), status.starts_with("405"), "{refused}");
+        let next = ask(stream, "/peer", "").await;
+        assert!(next.starts_with("HTTP/1.1 200"), "{request}: {next}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_and_the_connection_goes_on() {
+    let server = start(&listen(), None);
+    let mut stream = server.connect().await;
+    stream.write_all(b"GET /panic HTTP/1.1\r\nhost: a.example\r\n\r\n").await.unwrap();
+    let answer = until(&mut stream, "}").await;
+    assert!(answer.starts_with("HTTP/1.1 500") && answer.contains("\"error\":\"server_error\""), "{answer}");
+    assert!(answer.contains("x-request-id: ") && !answer.contains("as asked"), "{answer}");
+    assert!(ask(stream, "/peer", "").await.starts_with("HTTP/1.1 200"));
 }
 
 #[tokio::test]

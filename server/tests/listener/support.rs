@@ -46,7 +46,7 @@ pub struct Running {
     served: JoinHandle<Drain>,
 }
 
-/// Serves `/peer` (who asks), `/echo` (the body or `timeout`), `/held` (waits for `release`).
+/// Serves `/peer` (who asks), `/echo` (the body or `timeout`), `/held` (waits for `release`), `/panic`.
 pub fn start(listen: &Listen, tls: Option<Arc<ReloadingTls>>) -> Running {
     let server = Server::bind(listen, tls, Arc::new(SystemEntropy)).unwrap();
     let addresses = server.addresses().to_vec();
@@ -95,7 +95,8 @@ fn routes(
             "done".to_owned()
         }
     });
-    peer.or(echo).unify().or(held).unify()
+    let panic = warp::path!("panic").then(|| async { panic!("as asked") });
+    peer.or(echo).unify().or(held).unify().or(panic).unify()
 }
 
 async fn collected(

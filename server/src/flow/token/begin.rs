@@ -50,7 +50,7 @@ pub async fn begin(
         revoked: false,
         parent: beginning.parent,
     };
-    let anchor = Anchor { family: id, generation: 1, stateless: false, family_scope: &family.scope };
+    let anchor = Anchor { family: id, generation: 1, stateless: false, family_scope: &family.scope, issued_at: now };
     let access_token = mint::access_token(core, call, bearer, &granted, anchor).await?;
     let end = family.expires_at.max(access_end);
     // No precondition on the epochs: a revocation that comes between raises them, and the family is dead at birth.

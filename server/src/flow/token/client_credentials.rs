@@ -22,8 +22,13 @@ pub async fn exchange(
     }
     // A token that carries its claims and can be revoked by its id alone needs no record: no write, no sync.
     let generation = family::client_epoch(core, &client.id).await?.unwrap_or_default();
-    let anchor =
-        Anchor { family: mint::new_family_id(core), generation, stateless: true, family_scope: &client.scopes };
+    let anchor = Anchor {
+        family: mint::new_family_id(core),
+        generation,
+        stateless: true,
+        family_scope: &client.scopes,
+        issued_at: core.clock.now(),
+    };
     let access_token = mint::access_token(core, call, bearer, &granted, anchor).await?;
     Ok(respond(core, call, granted, access_token, None, None))
 }

@@ -85,7 +85,8 @@ async fn answer(
     let bearer = Bearer { client, subject, account: loaded.account.as_ref(), grant: GrantType::RefreshToken };
     let granted = mint::evaluate(core, call, bearer, scope).await?;
     let (id, generation) = (presented.family, family.generation);
-    let anchor = Anchor { family: id, generation, stateless: false, family_scope: &family.scope };
+    let anchor =
+        Anchor { family: id, generation, stateless: false, family_scope: &family.scope, issued_at: core.clock.now() };
     let access_token = mint::access_token(core, call, bearer, &granted, anchor).await?;
     Ok(respond(core, call, granted, access_token, Some((id, generation)), subject))
 }

@@ -57,7 +57,9 @@ pub fn decide(
     if presented.generation > family.generation {
         return Err(OAuthError::invalid_grant("the refresh token is not known"));
     }
-    let in_grace = now_ms.saturating_sub(family.rotated_at_ms) < u64::try_from(grace.as_millis()).unwrap_or(u64::MAX);
+    // Where the clock was set back since, the token's age is not known: no grace.
+    let age = now_ms.checked_sub(family.rotated_at_ms).map(Duration::from_millis);
+    let in_grace = age.is_some_and(|age| age < grace);
     if presented.generation < family.generation && !(presented.generation + 1 == family.generation && in_grace) {
         return Ok(Decision::RevokeFamily);
     }
@@ -107,6 +109,12 @@ mod tests {
         assert_eq!(at(1, GRACE, 1_004_999), Decision::Repeat { scope: family().scope });
         assert_eq!(at(1, GRACE, 1_005_000), Decision::RevokeFamily);
         assert_eq!(at(1, Duration::ZERO, 1_000_000), Decision::RevokeFamily);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_does_not_lengthen_the_window() {
+        assert_eq!(at(1, GRACE, 1_000_000), Decision::Repeat { scope: family().scope });
+        assert_eq!(at(1, GRACE, 999_999), Decision::RevokeFamily);
     }
 
     #[test]

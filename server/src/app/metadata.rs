@@ -1,0 +1,28 @@
+//! The metadata document of a wired server.
+
+use super::App;
+use super::builder::algorithms;
+use super::paths::url_of;
+use crate::oauth::client::GrantType;
+use crate::oauth::metadata::{Facts, Metadata};
+
+impl App {
+    /// The metadata document (RFC 8414 §2) as it is now: clients come and go by command.
+    #[must_use]
+    pub fn metadata(&self) -> Metadata {
+        let issuer = &self.config.issuer;
+        let url = |paths: &[String]| url_of(issuer, paths.first().map_or("", String::as_str));
+        let clients = self.core.clients.union();
+        let works = |grant: &GrantType| *grant != GrantType::AuthorizationCode || self.bearer_login;
+        Metadata::new(Facts {
+            issuer: issuer.clone(),
+            authorize: self.bearer_login.then(|| url(&self.paths.authorize)),
+            token: url(&self.paths.token),
+            jwks: (!algorithms(&self.config).is_empty()).then(|| url(&self.paths.jwks)),
+            introspect: url(&self.paths.introspect),
+            revoke: url(&self.paths.revoke),
+            scopes: clients.scopes.tokens().to_vec(),
+            grants: GrantType::ALL.into_iter().filter(|grant| clients.may(*grant)).filter(works).collect(),
+        })
+    }
+}
