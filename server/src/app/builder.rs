@@ -241,7 +241,7 @@ fn key_options(config: &Config) -> KeyOptions {
     }
 }
 
-/// No key is made for a server whose tokens are all opaque.
+/// No key is made for a server whose tokens are all opaque; those that there are stay while tokens of theirs live.
 fn algorithms(config: &Config) -> Vec<Algorithm> {
     if config.tokens.access.format == "opaque" { Vec::new() } else { vec![config.tokens.access.algorithm] }
 }
@@ -264,7 +264,7 @@ fn settings(config: &Config) -> Settings {
     }
 }
 
-fn metadata(config: &Config, configured: &[crate::oauth::client::Client]) -> Vec<u8> {
+fn metadata(config: &Config, configured: &[crate::oauth::client::Client]) -> Metadata {
     let paths = RoutePaths::new(&config.paths, &config.issuer);
     let url = |paths: &[String]| url_of(&config.issuer, paths.first().map_or("", String::as_str));
     let scopes = Scope::new(configured.iter().flat_map(|client| client.scopes.tokens().to_vec()));
@@ -276,11 +276,11 @@ fn metadata(config: &Config, configured: &[crate::oauth::client::Client]) -> Vec
         issuer: config.issuer.clone(),
         authorize: code_works.then(|| url(&paths.authorize)),
         token: url(&paths.token),
-        jwks: (!algorithms(config).is_empty()).then(|| url(&paths.jwks)),
+        jwks: url(&paths.jwks),
         introspect: url(&paths.introspect),
         revoke: url(&paths.revoke),
         scopes: scopes.tokens().to_vec(),
         grants: GrantType::ALL.into_iter().filter(used).collect(),
     };
-    serde_json::to_vec(&Metadata::new(facts)).unwrap_or_default()
+    Metadata::new(facts)
 }

@@ -14,6 +14,7 @@ use crate::flow::Core;
 use crate::http::listener::{Drain, Server};
 use crate::http::monitor::{self, Audience};
 use crate::keys::MasterKeyOrigin;
+use crate::oauth::metadata::Metadata;
 use crate::plugin::registry::Registry;
 use std::future::Future;
 use std::sync::Arc;
@@ -31,8 +32,8 @@ pub struct App {
     pub unauthorized_client_status: u16,
     /// What a refused bearer token is answered with.
     pub bearer_errors: BearerErrors,
-    /// The metadata document.
-    pub metadata: Vec<u8>,
+    /// The metadata document's content.
+    pub metadata: Metadata,
     /// The configuration it was wired from.
     pub config: Config,
     /// The loaded plugins.

@@ -8,5 +8,5 @@ use warp::reply::Response;
 const MAX_AGE_S: u64 = 3600;
 
 pub fn respond(app: &App) -> Response {
-    reply::cached_json(app.metadata.clone(), MAX_AGE_S)
+    reply::cached_json(app.metadata.document(app.core.keys.publishes_any()), MAX_AGE_S)
 }

@@ -37,8 +37,8 @@ pub struct Facts {
     pub authorize: Option<String>,
     /// The token endpoint's URL.
     pub token: String,
-    /// The key set's URL, where tokens are signed.
-    pub jwks: Option<String>,
+    /// The key set's URL.
+    pub jwks: String,
     /// The introspection endpoint's URL.
     pub introspect: String,
     /// The revocation endpoint's URL.
@@ -64,7 +64,7 @@ impl Metadata {
             issuer: facts.issuer,
             authorization_endpoint: facts.authorize,
             token_endpoint: facts.token,
-            jwks_uri: facts.jwks,
+            jwks_uri: Some(facts.jwks),
             introspection_endpoint: facts.introspect,
             revocation_endpoint: facts.revoke,
             scopes_supported: facts.scopes,
@@ -73,6 +73,14 @@ impl Metadata {
             introspection_endpoint_auth_methods_supported: authenticated,
             revocation_endpoint_auth_methods_supported: any,
         }
+    }
+
+    /// The document as JSON. The key set is announced while it has keys: also after the configured tokens have become
+    /// opaque, as long as signed ones live.
+    #[must_use]
+    pub fn document(&self, has_keys: bool) -> Vec<u8> {
+        let shown = if has_keys { self.clone() } else { Self { jwks_uri: None, ..self.clone() } };
+        serde_json::to_vec(&shown).unwrap_or_default()
     }
 }
 
