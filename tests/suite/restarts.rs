@@ -71,9 +71,9 @@ async fn works(server: &TestServer, token: &str) -> (bool, bool) {
     let mut validation = Validation::new(header.alg);
     validation.set_audience(&["https://id.example"]);
     validation.validate_exp = false;
-    let verified = jwks.find(&header.kid.unwrap()).is_some_and(|jwk| {
-        decode::<Value>(token, &DecodingKey::from_jwk(jwk).unwrap(), &validation).is_ok()
-    });
+    let verified = jwks
+        .find(&header.kid.unwrap())
+        .is_some_and(|jwk| decode::<Value>(token, &DecodingKey::from_jwk(jwk).unwrap(), &validation).is_ok());
     let seen = as_app(server, "/introspect", &format!("token={token}")).await;
     (verified, seen.json()["active"] == true)
 }
