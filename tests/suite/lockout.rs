@@ -1,6 +1,7 @@
 //! Brute force over HTTP: never more tries than the policy allows, however many come at once.
 
 use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use futures_util::future::join_all;
 use pintle::plugin::UserVerifier;
 use pintle_plugin_api::{Accepted, Account, CallContext, PluginError, VerifyOutcome, VerifyRequest};
@@ -159,13 +160,16 @@ secret = { value = "a-secret-of-a-machine" }
 grants = ["client_credentials"]
 "#;
 
-fn app() -> Options {
-    // Of "a-secret-of-a-machine", with parameters that cost a test nothing.
-    let phc = "PHC_HERE";
-    Options::new(APP.replace("{phc}", phc))
-}
-
 const SECRET: &str = "a-secret-of-a-machine";
+
+fn app() -> Options {
+    let params = argon2::Params::new(8, 1, 1, Some(32)).unwrap();
+    let hasher = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+    let (salt, mut hash) = ([7; 16], [0; 32]);
+    hasher.hash_password_into(SECRET.as_bytes(), &salt, &mut hash).unwrap();
+    let (salt, hash) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash));
+    Options::new(APP.replace("{phc}", &format!("$argon2id$v=19$m=8,t=1,p=1${salt}${hash}")))
+}
 
 async fn machine(caller: &Caller, from: &str, path: &str, client: &str, secret: &str) -> Answer {
     let request = caller.request("POST", path).header("X-Forwarded-For", from).basic_auth(client, Some(secret));
