@@ -15,5 +15,6 @@ mod logins;
 mod packagings;
 mod plugins;
 mod refresh;
+mod restarts;
 mod seeds;
 mod tokens;
