@@ -2,7 +2,9 @@
 //!
 //! Private keys never leave this module, and rest in the store sealed under the [`MasterKey`]. Every algorithm that is
 //! configured has a current key, which signs; the next one is published some time before it signs, so that whoever
-//! caches the JWK set knows it; a retired one is published until the last token it signed has expired.
+//! caches the JWK set knows it; a retired one is published until the last token it signed has expired, whatever the
+//! configuration says by then. When another algorithm is configured, the former one's key signs until the new one's has
+//! been published for long enough.
 
 mod error;
 mod held;
@@ -27,10 +29,11 @@ use crate::entropy::Entropy;
 use crate::store::record::{self, Record as _};
 use crate::store::{Batch, CommitError, Store};
 use held::{Rings, Snapshot};
-use lifecycle::{Ring, Wanted};
+use lifecycle::{Ring, StoredKey, Wanted};
 use mac::MacKey;
 use seal::Sealer;
 use signing::PrivateKey;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -98,10 +101,39 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// The id of the key that signs with `algorithm` now; `None` where the algorithm is not configured.
+    /// The id of the key that signs with `algorithm` now; `None` where none does.
     #[must_use]
     pub fn current(&self, algorithm: Algorithm) -> Option<String> {
         self.snapshot().current(algorithm).map(str::to_owned)
+    }
+
+    /// What to sign with where `algorithm` is configured: its current key, or that of the algorithm it takes over from,
+    /// until its own has been published for long enough. `None` where there are no keys.
+    #[must_use]
+    pub fn signing(&self, algorithm: Algorithm) -> Option<(Algorithm, String)> {
+        let snapshot = self.snapshot();
+        let own = snapshot.current(algorithm).map(|id| (algorithm, id.to_owned()));
+        own.or_else(|| {
+            let signs = snapshot.infos.iter().find(|key| key.state == KeyState::Current)?;
+            Some((signs.algorithm, signs.id.clone()))
+        })
+    }
+
+    /// When `algorithm` takes over from another one that signs till then; `None` where it need not wait.
+    #[must_use]
+    pub fn takes_over_at(&self, algorithm: Algorithm) -> Option<UnixTime> {
+        let snapshot = self.snapshot();
+        if snapshot.current(algorithm).is_some() {
+            return None;
+        }
+        let mut own = snapshot.infos.iter().filter(|key| key.algorithm == algorithm);
+        own.find(|key| key.state == KeyState::Next).map(|key| key.signs_from)
+    }
+
+    /// Whether the JWK set has any key.
+    #[must_use]
+    pub fn publishes_any(&self) -> bool {
+        !self.snapshot().infos.is_empty()
     }
 
     /// The JWS signature of `input`.
@@ -129,10 +161,12 @@ impl KeyRing {
         self.snapshot().jwks.clone()
     }
 
-    /// How long the JWK set may be cached: so that a key is known everywhere before it signs.
+    /// How long the JWK set may be cached: so that a key is known everywhere before it signs. Not at all while nothing
+    /// signs, as the first key then signs at once.
     #[must_use]
     pub fn jwks_max_age(&self) -> Duration {
-        (self.options.publish_before / 2).min(MAX_JWKS_AGE)
+        let signs = self.snapshot().infos.iter().any(|key| key.state == KeyState::Current);
+        if signs { (self.options.publish_before / 2).min(MAX_JWKS_AGE) } else { Duration::ZERO }
     }
 
     /// The signing keys, by algorithm and age.
@@ -164,12 +198,14 @@ impl KeyRing {
 
     /// Rotates the keys of `algorithm`, or all. The next key is published now, and signs once it has been published for
     /// `publish_before`. `immediately` is for a compromised key: every key that could still sign is withdrawn with the
-    /// tokens it signed, and a new one signs at once.
+    /// tokens it signed, and a new one signs at once, unless another algorithm's key still signs for it. An algorithm
+    /// that is no longer configured and still signs can be withdrawn as well: the configured one then takes over.
     ///
     /// # Errors
     /// `NotConfigured`, or what the store says.
     pub async fn rotate(&self, algorithm: Option<Algorithm>, immediately: bool) -> Result<Vec<Rotation>, KeyError> {
-        if let Some(algorithm) = algorithm.filter(|algorithm| !self.options.algorithms.contains(algorithm)) {
+        let known = |algorithm| self.keeps(algorithm) || immediately && self.current(algorithm).is_some();
+        if let Some(algorithm) = algorithm.filter(|algorithm| !known(*algorithm)) {
             return Err(KeyError::NotConfigured(algorithm.name()));
         }
         let order = if immediately { Order::Withdraw(algorithm) } else { Order::Rotate(algorithm) };
@@ -225,50 +261,87 @@ impl KeyRing {
 
     /// What to write so that `rings` become what they should be now.
     async fn plan(&self, rings: &Rings, order: Order) -> Result<(Batch, Vec<Rotation>), KeyError> {
+        let mut changed = rings.iter().map(|(algorithm, (ring, _))| (*algorithm, ring.clone())).collect();
+        let rotations = self.change(&mut changed, order).await?;
         let mut batch = Batch::new();
-        let mut rotations = Vec::new();
-        for (&algorithm, (before, version)) in rings {
-            let mut ring = before.clone();
-            rotations.extend(self.change(algorithm, &mut ring, order).await?);
-            if ring == *before {
+        for ((&algorithm, (before, version)), ring) in rings.iter().zip(changed.values()) {
+            if ring == before {
                 continue;
             }
             let key = ring_key(algorithm);
             batch = batch.expect_as_loaded(key.clone(), *version);
-            batch = if ring.keys.is_empty() { batch.delete(key) } else { batch.put_record(key, &ring, None)? };
+            batch = if ring.keys.is_empty() { batch.delete(key) } else { batch.put_record(key, ring, None)? };
         }
         Ok((batch, rotations))
     }
 
-    async fn change(&self, algorithm: Algorithm, ring: &mut Ring, order: Order) -> Result<Option<Rotation>, KeyError> {
+    async fn change(&self, rings: &mut BTreeMap<Algorithm, Ring>, order: Order) -> Result<Vec<Rotation>, KeyError> {
         let now = self.clock.now();
-        if !self.options.algorithms.contains(&algorithm) {
-            ring.wind_down(now, &self.options);
-            self.shed(algorithm, ring, now)?;
-            return Ok(None);
+        let mut withdrawn_elsewhere = self.withdraw_former(rings, order);
+        let signs = |ring: &Ring| ring.find(KeyState::Current).is_some();
+        let covered = rings.iter().any(|(algorithm, ring)| !self.keeps(*algorithm) && signs(ring));
+        let mut rotations = Vec::new();
+        for (&algorithm, ring) in rings.iter_mut().filter(|(algorithm, _)| self.keeps(**algorithm)) {
+            let Some(mut rotation) = self.further(algorithm, ring, order, covered).await? else { continue };
+            rotation.withdrawn.append(&mut withdrawn_elsewhere);
+            if order.concerns(algorithm) || !rotation.withdrawn.is_empty() {
+                rotations.push(rotation);
+            }
         }
-        let mut withdrawn = Vec::new();
+        let succeeded = rings.iter().all(|(algorithm, ring)| !self.keeps(*algorithm) || signs(ring));
+        for (&algorithm, ring) in rings {
+            if !self.keeps(algorithm) {
+                ring.wind_down(now, succeeded);
+            }
+            ring.sign_for(self.options.retain);
+            ring.spent(now).try_for_each(|key| held::shed_private(algorithm, key, &self.sealer, &*self.entropy))?;
+        }
+        Ok(rotations)
+    }
+
+    fn keeps(&self, algorithm: Algorithm) -> bool {
+        self.options.algorithms.contains(&algorithm)
+    }
+
+    /// Withdraws what an order says of algorithms that are no longer configured and still sign.
+    fn withdraw_former(&self, rings: &mut BTreeMap<Algorithm, Ring>, order: Order) -> Vec<String> {
+        let former = rings.iter_mut().filter(|(algorithm, ring)| {
+            let ordered = matches!(order, Order::Withdraw(_)) && order.concerns(**algorithm);
+            ordered && !self.keeps(**algorithm) && ring.find(KeyState::Current).is_some()
+        });
+        former.flat_map(|(_, ring)| ring.withdraw()).collect()
+    }
+
+    /// Takes the steps of a configured algorithm; says which key signs, or will, when the order has been followed.
+    async fn further(
+        &self,
+        algorithm: Algorithm,
+        ring: &mut Ring,
+        order: Order,
+        covered: bool,
+    ) -> Result<Option<Rotation>, KeyError> {
+        let now = self.clock.now();
         let concerned = order.concerns(algorithm);
-        if concerned && matches!(order, Order::Withdraw(_)) {
-            withdrawn = ring.withdraw();
-        }
-        self.complete(algorithm, ring, now).await?;
-        let mut successor = ring.find(KeyState::Current).map(|key| (key.id.clone(), key.signs_from));
+        let withdrawn = match order {
+            Order::Withdraw(_) if concerned => ring.withdraw(),
+            _ => Vec::new(),
+        };
+        self.complete(algorithm, ring, covered).await?;
+        let mut successor = ring.find(KeyState::Current).or_else(|| ring.find(KeyState::Next)).map(named);
         if concerned && matches!(order, Order::Rotate(_)) {
             if let Some(wanted) = ring.rotate(now, &self.options) {
                 self.add(algorithm, ring, wanted, now).await?;
             }
-            successor = ring.find(KeyState::Next).map(|key| (key.id.clone(), key.signs_from));
-            self.complete(algorithm, ring, now).await?;
+            successor = ring.find(KeyState::Next).map(named);
+            self.complete(algorithm, ring, covered).await?;
         }
-        self.shed(algorithm, ring, now)?;
-        let rotation = successor.map(|(key_id, signs_from)| Rotation { algorithm, key_id, signs_from, withdrawn });
-        Ok(rotation.filter(|_| concerned))
+        Ok(successor.map(|(key_id, signs_from)| Rotation { algorithm, key_id, signs_from, withdrawn }))
     }
 
     /// Takes the steps that are due. There are at most two keys to add: a current one and the next.
-    async fn complete(&self, algorithm: Algorithm, ring: &mut Ring, now: UnixTime) -> Result<(), KeyError> {
-        while let Some(wanted) = ring.advance(now, &self.options) {
+    async fn complete(&self, algorithm: Algorithm, ring: &mut Ring, covered: bool) -> Result<(), KeyError> {
+        let now = self.clock.now();
+        while let Some(wanted) = ring.advance(now, &self.options, covered) {
             self.add(algorithm, ring, wanted, now).await?;
             if wanted.state == KeyState::Next {
                 break;
@@ -285,10 +358,6 @@ impl KeyRing {
         Ok(())
     }
 
-    fn shed(&self, algorithm: Algorithm, ring: &mut Ring, now: UnixTime) -> Result<(), KeyError> {
-        ring.spent(now).try_for_each(|key| held::shed_private(algorithm, key, &self.sealer, &*self.entropy))
-    }
-
     fn install(&self, rings: &Rings) -> Result<(), KeyError> {
         let before = self.snapshot();
         if !before.is_of(rings) {
@@ -297,6 +366,10 @@ impl KeyRing {
         }
         Ok(())
     }
+}
+
+fn named(key: &StoredKey) -> (String, UnixTime) {
+    (key.id.clone(), key.signs_from)
 }
 
 fn ring_key(algorithm: Algorithm) -> crate::store::Key {

@@ -1,6 +1,7 @@
 //! Brute force over HTTP: never more tries than the policy allows, however many come at once.
 
 use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use futures_util::future::join_all;
 use pintle::plugin::UserVerifier;
 use pintle_plugin_api::{Accepted, Account, CallContext, PluginError, VerifyOutcome, VerifyRequest};
@@ -139,4 +140,97 @@ async fn one_address_gets_five_free_tries_over_all_names() {
     }
     let body = "grant_type=password&username=another&password=wrong";
     assert_eq!(caller.post("/token", body).await.error(), "429 temporarily_unavailable");
+}
+
+const APP: &str = r#"
+issuer = "http://127.0.0.1:{port}"
+data_dir = "data"
+[listen]
+address = "127.0.0.1:{port}"
+trusted_proxies = ["127.0.0.1"]
+[[clients]]
+id = "hashed"
+type = "confidential"
+secret = { hash = "{phc}" }
+grants = ["client_credentials"]
+[[clients]]
+id = "keyed"
+type = "confidential"
+secret = { value = "a-secret-of-a-machine" }
+grants = ["client_credentials"]
+"#;
+
+const SECRET: &str = "a-secret-of-a-machine";
+
+fn app() -> Options {
+    let params = argon2::Params::new(8, 1, 1, Some(32)).unwrap();
+    let hasher = argon2::Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+    let (salt, mut hash) = ([7; 16], [0; 32]);
+    hasher.hash_password_into(SECRET.as_bytes(), &salt, &mut hash).unwrap();
+    let (salt, hash) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash));
+    Options::new(APP.replace("{phc}", &format!("$argon2id$v=19$m=8,t=1,p=1${salt}${hash}")))
+}
+
+async fn machine(caller: &Caller, from: &str, path: &str, client: &str, secret: &str) -> Answer {
+    let request = caller.request("POST", path).header("X-Forwarded-For", from).basic_auth(client, Some(secret));
+    let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+    caller.send(request.body("grant_type=client_credentials&token=x")).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hundred_wrong_client_secrets_at_once_get_no_more_tries_than_allowed() {
+    for client in ["hashed", "keyed", "unknown"] {
+        let overlay = "[lockout]\nbase_delay = \"10m\"\nmax_delay = \"1h\"\n";
+        let server = Options { real_clock: true, ..app().overlay(overlay) }.start().await;
+        let caller = server.caller();
+        let guess = |number: usize| {
+            let path = ["/token", "/introspect", "/revoke"][number % 3];
+            machine(&caller, "192.0.2.1", path, client, "wrong")
+        };
+        let answers = join_all((0..200).map(guess)).await;
+        let wrong: Vec<_> = answers.iter().filter(|answer| answer.error() == "401 invalid_client").collect();
+        let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 429).collect();
+        assert_eq!((wrong.len(), refused.len()), (5, 195), "{client}");
+        assert!(wrong.iter().all(|answer| answer.field("error_description") == "client authentication failed"));
+        for answer in refused {
+            assert_eq!(answer.error(), "429 temporarily_unavailable");
+            assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds > 500), "{client}");
+        }
+        if client != "unknown" {
+            for path in ["/token", "/introspect", "/revoke"] {
+                assert_eq!(machine(&caller, "192.0.2.1", path, client, SECRET).await.status, 429, "{client} {path}");
+                assert_eq!(machine(&caller, "192.0.2.2", path, client, SECRET).await.status, 200, "{client} {path}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_right_client_secret_works_once_the_delay_has_passed_and_is_then_free_again() {
+    let server = app().start().await;
+    let caller = server.caller();
+    for client in ["hashed", "keyed"] {
+        for _ in 0..2 {
+            for _ in 0..5 {
+                let wrong = machine(&caller, "192.0.2.1", "/token", client, "wrong").await;
+                assert_eq!(wrong.error(), "401 invalid_client", "{client}");
+            }
+            let refused = machine(&caller, "192.0.2.1", "/token", client, SECRET).await;
+            assert_eq!((refused.status, refused.header("retry-after").as_str()), (429, "1"), "{client}");
+            server.clock.advance(Duration::from_secs(1));
+            assert_eq!(machine(&caller, "192.0.2.1", "/token", client, SECRET).await.status, 200, "{client}");
+        }
+    }
+}
+
+/// Each of these names a client and proves nothing: there is nothing to count.
+#[tokio::test]
+async fn a_request_without_a_secret_is_no_guess() {
+    let server = app().start().await;
+    let caller = server.caller();
+    for _ in 0..20 {
+        let answer = caller.post("/token", "grant_type=client_credentials&client_id=keyed").await;
+        assert_eq!(answer.error(), "401 invalid_client");
+    }
+    assert_eq!(caller.post_as("keyed", SECRET, "/token", "grant_type=client_credentials").await.status, 200);
 }

@@ -16,5 +16,6 @@ mod logins;
 mod packagings;
 mod plugins;
 mod refresh;
+mod restarts;
 mod seeds;
 mod tokens;

@@ -163,6 +163,7 @@ impl Command {
             Self::ClientAdd(NewClient { id, .. })
             | Self::ClientRotateSecret { id, .. }
             | Self::ClientRemove { id }
+            | Self::LockoutRelease(Release::Client(id))
             | Self::TokenRevoke(RevokeTarget::Client(id)) => event.client(id),
             _ => event,
         }

@@ -156,6 +156,10 @@ impl Builder {
         };
         let keys = KeyRing::open(store.clone(), &master, key_options(&config), clock.clone(), entropy.clone()).await?;
         let keys = Arc::new(keys);
+        if let Some(from) = keys.takes_over_at(config.tokens.access.algorithm) {
+            let algorithm = config.tokens.access.algorithm.name();
+            tracing::warn!(algorithm, from = from.0, "the configured algorithm signs later, the former one until then");
+        }
         let hasher = PasswordHasher::start(&config.passwords, entropy.clone())?;
         let min_length = config.passwords.min_length;
         let accounts = AccountTable::new(store.clone(), hasher.clone(), clock.clone(), entropy.clone(), min_length);
@@ -244,8 +248,8 @@ fn key_options(config: &Config) -> KeyOptions {
     }
 }
 
-/// No key is made for a server whose tokens are all opaque.
-pub(super) fn algorithms(config: &Config) -> Vec<Algorithm> {
+/// No key is made for a server whose tokens are all opaque; those that there are stay while tokens of theirs live.
+fn algorithms(config: &Config) -> Vec<Algorithm> {
     if config.tokens.access.format == "opaque" { Vec::new() } else { vec![config.tokens.access.algorithm] }
 }
 

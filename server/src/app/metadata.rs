@@ -1,7 +1,6 @@
 //! The metadata document of a wired server.
 
 use super::App;
-use super::builder::algorithms;
 use super::paths::url_of;
 use crate::oauth::client::GrantType;
 use crate::oauth::metadata::{Facts, Metadata};
@@ -18,7 +17,8 @@ impl App {
             issuer: issuer.clone(),
             authorize: self.bearer_login.then(|| url(&self.paths.authorize)),
             token: url(&self.paths.token),
-            jwks: (!algorithms(&self.config).is_empty()).then(|| url(&self.paths.jwks)),
+            // Also after the configured tokens have become opaque, as long as signed ones live.
+            jwks: self.core.keys.publishes_any().then(|| url(&self.paths.jwks)),
             introspect: url(&self.paths.introspect),
             revoke: url(&self.paths.revoke),
             scopes: clients.scopes.tokens().to_vec(),

@@ -31,6 +31,7 @@ const KEYS: &[(&str, &str)] = &[
 ];
 const LOCKOUTS: &[(&str, &str)] = &[
     ("ID", "id"),
+    ("OF", "kind"),
     ("NAME OR ADDRESS", "label"),
     ("FAILURES", "failures"),
     ("LAST", "last_failure"),
@@ -130,10 +131,11 @@ pub fn lockout(open: &Opening, json: bool, command: LockoutCommand) -> Result<()
         }
         LockoutCommand::Release(release) => release,
     };
-    let what = match (release.account, release.address, release.id) {
-        (Some(account), _, _) => Release::Account(account),
-        (_, Some(address), _) => Release::Address(address),
-        (_, _, Some(id)) => Release::Entry(id),
+    let what = match (release.account, release.address, release.client, release.id) {
+        (Some(account), ..) => Release::Account(account),
+        (_, Some(address), ..) => Release::Address(address),
+        (_, _, Some(client), _) => Release::Client(client),
+        (.., Some(id)) => Release::Entry(id),
         _ => Release::All,
     };
     answer(open, json, Command::LockoutRelease(what), Shown::Object)

@@ -339,13 +339,14 @@ pub enum KeysCommand {
 /// `pintle lockout …`.
 #[derive(Debug, Subcommand)]
 pub enum LockoutCommand {
-    /// List names and addresses with failed logins; names that no account has are not shown
+    /// List names, clients and addresses with failed logins; names that no account or client has are not shown
     #[command(after_help = "Examples:\n  pintle lockout list")]
     List,
     /// Forget failed logins
     #[command(after_help = "Examples:
   pintle lockout release dory
   pintle lockout release --address 192.0.2.7
+  pintle lockout release --client billing
   pintle lockout release --id a-000102030405060708090a0b0c0d0e0f
   pintle lockout release --all")]
     Release(LockoutRelease),
@@ -361,6 +362,9 @@ pub struct LockoutRelease {
     /// An address; of IPv6, its whole /64
     #[arg(long, value_name = "IP")]
     pub address: Option<IpAddr>,
+    /// A client, at every address
+    #[arg(long, value_name = "CLIENT")]
+    pub client: Option<String>,
     /// An entry by the id that `lockout list` shows
     #[arg(long, value_name = "ID")]
     pub id: Option<String>,

@@ -55,7 +55,8 @@ fn is_time(key: &str) -> bool {
         || matches!(key, "exp" | "iat" | "auth_time")
 }
 
-fn time(seconds: u64) -> String {
+/// A time in seconds since the Unix epoch, for people.
+pub fn time(seconds: u64) -> String {
     let time = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds));
     time.map_or_else(|| seconds.to_string(), |time| humantime::format_rfc3339_seconds(time).to_string())
 }

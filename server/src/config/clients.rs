@@ -1,6 +1,6 @@
 //! `[[clients]]`.
 
-use super::model::{ClientEntry, ClientType, SecretSource};
+use super::model::{ClientEntry, ClientType, MAX_ACCESS_LIFETIME, SecretSource};
 use super::nearest::{one_of, suggestion};
 use super::read::{Node, Table, quoted};
 use super::secret::{Allowed, source};
@@ -37,9 +37,8 @@ fn client(table: &mut Table<'_>) -> ClientEntry {
         scopes: table.key("scopes", scopes),
         redirect_uris: table.key("redirect_uris", |node| node.distinct(uri::redirect)),
         cors: table.key("cors", |node| node.distinct(uri::origin)),
-        access_lifetime: table.optional("access_lifetime", |node| {
-            node.duration(Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 3600))
-        }),
+        access_lifetime: table
+            .optional("access_lifetime", |node| node.duration(Duration::from_secs(1)..=MAX_ACCESS_LIFETIME)),
     }
 }
 

@@ -148,6 +148,9 @@ pub struct Tokens {
     pub code_lifetime: Duration,
 }
 
+/// The longest lifetime of an access token that a configuration may say.
+pub const MAX_ACCESS_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// `[tokens.access]`.
 #[derive(Clone, Debug)]
 pub struct AccessTokens {

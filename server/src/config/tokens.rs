@@ -1,13 +1,14 @@
 //! `[grants]`, `[tokens]`, `[authorize]` and `[compatibility]`.
 
 use super::clients;
-use super::model::{AccessTokens, Algorithm, Authorize, BearerErrors, Compatibility, Grants, RefreshTokens, Tokens};
+use super::model::{
+    AccessTokens, Algorithm, Authorize, BearerErrors, Compatibility, Grants, MAX_ACCESS_LIFETIME, RefreshTokens, Tokens,
+};
 use super::read::{Node, Table};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
-const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Ten years; humantime writes it without a remainder.
 const LONGEST_LOGIN: Duration = Duration::from_secs(3650 * 24 * 3600);
@@ -34,7 +35,7 @@ fn access(table: &mut Table<'_>, issuer: &str) -> AccessTokens {
     AccessTokens {
         format: table.key("format", Node::text),
         algorithm: table.optional("algorithm", |node| node.choice(&ALGORITHMS)).unwrap_or(Algorithm::EdDsa),
-        lifetime: table.key("lifetime", |node| node.duration(SECOND..=365 * DAY)),
+        lifetime: table.key("lifetime", |node| node.duration(SECOND..=MAX_ACCESS_LIFETIME)),
         audience: table
             .optional("audience", |node| node.one_or_many(Node::text))
             .unwrap_or_else(|| vec![issuer.to_owned()]),

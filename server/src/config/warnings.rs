@@ -12,6 +12,9 @@ use url::Url;
 /// OWASP's least memory for Argon2id (with five iterations).
 const LEAST_MEMORY_KIB: u32 = 7168;
 
+/// A shorter secret of a client is no random one (RFC 6749 §10.10).
+const SHORT_SECRET: usize = 16;
+
 /// Notes every warning. `files` are those that were read.
 pub(super) fn warn(config: &Config, files: &[PathBuf], report: &Report<'_>) {
     transport(config, report);
@@ -70,6 +73,11 @@ fn warn_of_client(client: &ClientEntry, path: &KeyPath, report: &Report<'_>) {
     }
     if client.secrets.iter().any(|secret| matches!(secret, SecretSource::Value(_))) {
         let text = format!("the secret of {id:?} is given as it is: use file, env or hash");
+        report.warn(&path.key("secret"), text);
+    }
+    let is_short = |secret: &SecretSource| matches!(secret, SecretSource::Value(value) if value.len() < SHORT_SECRET);
+    if client.secrets.iter().any(is_short) {
+        let text = format!("the secret of {id:?} has fewer than {SHORT_SECRET} characters: it can be guessed");
         report.warn(&path.key("secret"), text);
     }
 }

@@ -1,11 +1,12 @@
 //! Clients: those of the configuration first, then those added by command.
 
-use super::Core;
 use super::records::StoredClient;
+use super::{Call, Core};
 use crate::keys::KeyRing;
+use crate::lockout::{AdmitError, TypedName};
 use crate::oauth::client::{Client, ClientSecret, GrantType};
 use crate::oauth::client_auth::PresentedClient;
-use crate::oauth::error::OAuthError;
+use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::scope::Scope;
 use crate::password::HashError;
 use crate::store::{Store, StoreError, record, record::Record};
@@ -160,23 +161,67 @@ pub fn keyed_secret(keys: &KeyRing, client_id: &str, secret: &[u8]) -> [u8; 32] 
 /// Authenticates the client of a request (RFC 6749 §2.3).
 ///
 /// # Errors
-/// `invalid_client`, the same for an unknown client and a wrong secret; 503 when the hashing threads are busy.
-pub async fn authenticate(core: &Core, presented: PresentedClient) -> Result<Arc<Client>, OAuthError> {
-    let refused = || OAuthError::invalid_client("client authentication failed");
+/// `invalid_client`, the same for an unknown client and a wrong secret, and counted alike; 429 with `Retry-After` while the
+/// client at its address, or the address, is held back; 503 when the hashing threads are busy.
+pub async fn authenticate(core: &Core, call: &Call, presented: PresentedClient) -> Result<Arc<Client>, OAuthError> {
     let client = core.clients.find(core.store.as_ref(), &presented.id).await?;
-    let Some(secret) = presented.secret else {
-        return match client {
-            Some(client) if !client.is_confidential() => Ok(client),
-            _ => Err(refused()),
-        };
-    };
-    // Hashed for an unknown client as well, so that it takes the same time.
-    let keyed = keyed_secret(&core.keys, &presented.id, secret.as_bytes());
-    let Some(client) = client else { return Err(refused()) };
-    if matches_keyed(&client, &keyed) || matches_phc(core, &client, &secret).await? {
-        return Ok(client);
+    match presented.secret {
+        Some(secret) => by_secret(core, call, &presented.id, client, &secret).await,
+        // Nothing was guessed, so nothing is counted.
+        None => client.filter(|client| !client.is_confidential()).ok_or_else(refused),
     }
-    Err(refused())
+}
+
+async fn by_secret(
+    core: &Core,
+    call: &Call,
+    id: &str,
+    client: Option<Arc<Client>>,
+    secret: &Zeroizing<String>,
+) -> Result<Arc<Client>, OAuthError> {
+    let attempt = core.lockout.client(id, call.ip).await.map_err(held_back)?;
+    // Hashed for an unknown client as well, so that it takes the same time.
+    let keyed = keyed_secret(&core.keys, id, secret.as_bytes());
+    if let Some(client) = client.as_ref().filter(|client| matches_keyed(client, &keyed)) {
+        attempt.pass().await.map_err(held_back)?;
+        return Ok(client.clone());
+    }
+    let admission = attempt.admit().await.map_err(held_back)?;
+    let Some(client) = client else {
+        admission.failed(TypedName::Unknown).await?;
+        return Err(refused());
+    };
+    match matches_phc(core, &client, secret).await {
+        Ok(true) => {
+            // Where the failures cannot be forgotten the secret is still right.
+            if let Err(error) = admission.succeeded().await {
+                tracing::warn!(%error, "a client's failed authentications could not be forgotten");
+            }
+            Ok(client)
+        }
+        Ok(false) => {
+            admission.failed(TypedName::Known).await?;
+            Err(refused())
+        }
+        Err(error) => {
+            admission.abandoned();
+            Err(error)
+        }
+    }
+}
+
+fn refused() -> OAuthError {
+    OAuthError::invalid_client("client authentication failed")
+}
+
+fn held_back(error: AdmitError) -> OAuthError {
+    match error {
+        AdmitError::Refused(refusal) => {
+            let text = "too many failed client authentications; wait before the next";
+            OAuthError::new(ErrorCode::TooManyRequests, text).retry_after(refusal.retry_after)
+        }
+        AdmitError::Unavailable(error) => error.into(),
+    }
 }
 
 fn matches_keyed(client: &Client, presented: &[u8; 32]) -> bool {

@@ -17,7 +17,7 @@ pub async fn introspect(
     params: &Params,
 ) -> Result<IntrospectionResponse, OAuthError> {
     let presented = PresentedClient::read(authorization, params, None)?;
-    let client = clients::authenticate(core, presented).await?;
+    let client = clients::authenticate(core, call, presented).await?;
     call.trail.note(|facts| facts.client = Some(client.id.clone()));
     if !client.is_confidential() {
         return Err(OAuthError::invalid_client("introspection is for clients that authenticate"));

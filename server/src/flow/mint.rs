@@ -174,12 +174,13 @@ async fn issue(
     client: &Client,
 ) -> Result<String, OAuthError> {
     let claims_json = serde_json::to_string(claims).map_err(OAuthError::server_error)?;
-    let algorithm = core.settings.algorithm;
     let mut context = call.context(Some(&client.id));
     let key_id = if format.self_contained {
+        let signing = core.keys.signing(core.settings.algorithm);
+        let (algorithm, key_id) = signing.ok_or_else(|| OAuthError::server_error("no signing key"))?;
         context.ext.push(("alg".to_owned(), algorithm.name().to_owned()));
         context.ext.push(("typ".to_owned(), core.settings.typ.clone()));
-        core.keys.current(algorithm).ok_or_else(|| OAuthError::server_error("no signing key"))?
+        key_id
     } else {
         String::new()
     };

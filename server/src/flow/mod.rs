@@ -101,7 +101,7 @@ pub struct Settings {
     pub issuer: String,
     /// Of access tokens.
     pub audience: Vec<String>,
-    /// The algorithm that access tokens are signed with.
+    /// The algorithm that access tokens are signed with, once its key has been published for long enough.
     pub algorithm: Algorithm,
     /// The JOSE header's `typ`.
     pub typ: String,

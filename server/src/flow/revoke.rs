@@ -19,7 +19,7 @@ use crate::store::{Batch, record};
 /// `invalid_client`, `invalid_request`, 503.
 pub async fn revoke(core: &Core, call: &Call, authorization: Option<&str>, params: &Params) -> Result<(), OAuthError> {
     let presented = PresentedClient::read(authorization, params, core.settings.default_client.as_deref())?;
-    let client = clients::authenticate(core, presented).await?;
+    let client = clients::authenticate(core, call, presented).await?;
     call.trail.note(|facts| facts.client = Some(client.id.clone()));
     token(core, call, params.required("token")?, Some(&client)).await?;
     Ok(())

@@ -42,7 +42,8 @@ pub(super) fn seal_new(
     let material = Material::Private;
     let sealed = sealer.seal(&seal_name(algorithm, &id, material), &private.to_bytes()?, entropy)?;
     let Wanted { state, signs_from } = wanted;
-    Ok(StoredKey { id, state, created_at: now, signs_from, retired_at: None, remove_at: None, material, sealed })
+    let (retired_at, remove_at) = (None, None);
+    Ok(StoredKey { id, state, created_at: now, signs_from, retired_at, remove_at, retain_s: 0, material, sealed })
 }
 
 /// Forgets the private half of `key`.
@@ -104,12 +105,13 @@ impl Snapshot {
     pub(super) fn of(rings: &Rings, before: &Self, sealer: &Sealer, options: &KeyOptions) -> Result<Self, KeyError> {
         let mut snapshot = Self { versions: versions(rings), ..Self::default() };
         let mut jwks = Vec::new();
+        let handover = handover(rings, options);
         for (&algorithm, (ring, _)) in rings {
             for key in &ring.keys {
                 let held =
                     before.reusable(key).map_or_else(|| HeldKey::open(algorithm, key, sealer).map(Arc::new), Ok)?;
                 jwks.push((key.state, held.clone()));
-                snapshot.infos.push(info(algorithm, ring, key, options));
+                snapshot.infos.push(info(algorithm, ring, key, options, handover));
                 snapshot.keys.insert(key.id.clone(), (held, key.state));
                 if key.state == KeyState::Current {
                     snapshot.current.insert(algorithm, key.id.clone());
@@ -144,11 +146,25 @@ fn versions(rings: &Rings) -> Vec<Option<Version>> {
     rings.values().map(|(_, version)| *version).collect()
 }
 
-fn info(algorithm: Algorithm, ring: &Ring, key: &StoredKey, options: &KeyOptions) -> KeyInfo {
-    let planned = || match ring.find(KeyState::Next) {
-        Some(next) => next.signs_from,
-        None => key.signs_from.plus(options.rotate_every),
+/// When the configured algorithms take over from one that is not configured any more, if that is to come.
+fn handover(rings: &Rings, options: &KeyOptions) -> Option<UnixTime> {
+    let configured = rings.iter().filter(|(algorithm, _)| options.algorithms.contains(algorithm));
+    let waiting = configured.filter(|(_, (ring, _))| ring.find(KeyState::Current).is_none());
+    waiting.filter_map(|(_, (ring, _))| Some(ring.find(KeyState::Next)?.signs_from)).max()
+}
+
+fn info(
+    algorithm: Algorithm,
+    ring: &Ring,
+    key: &StoredKey,
+    options: &KeyOptions,
+    handover: Option<UnixTime>,
+) -> KeyInfo {
+    let successor = match options.algorithms.contains(&algorithm) {
+        true => ring.find(KeyState::Next).map(|next| next.signs_from),
+        false => handover,
     };
+    let planned = || successor.unwrap_or_else(|| key.signs_from.plus(options.rotate_every));
     KeyInfo {
         id: key.id.clone(),
         algorithm,

@@ -14,7 +14,8 @@ pub struct KeyOptions {
     pub rotate_every: Duration,
     /// How long a key is published before it signs.
     pub publish_before: Duration,
-    /// The longest lifetime of what is signed: how long a retired key stays published.
+    /// The longest lifetime of what is signed: how long a key stays published after it retires, or longer if it was
+    /// current under a longer one.
     pub retain: Duration,
 }
 

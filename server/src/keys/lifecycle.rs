@@ -6,6 +6,7 @@
 use super::seal::Sealed;
 use super::{KeyOptions, KeyState};
 use crate::clock::UnixTime;
+use crate::config::model::MAX_ACCESS_LIFETIME;
 use crate::store::record::Record;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -34,6 +35,9 @@ pub(super) struct StoredKey {
     pub(super) signs_from: UnixTime,
     pub(super) retired_at: Option<UnixTime>,
     pub(super) remove_at: Option<UnixTime>,
+    /// The longest lifetime, in seconds, of a token that it may have signed: raised while it is current, never lowered, so
+    /// that a configuration that has become shorter takes no key from tokens that are still alive.
+    pub(super) retain_s: u64,
     pub(super) material: Material,
     pub(super) sealed: Sealed,
 }
@@ -46,7 +50,17 @@ pub(super) struct Ring {
 
 impl Record for Ring {
     const TABLE: &'static str = "signing-keys";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    /// Version 1 had no `retain_s`: what its current key signed may live as long as any configuration allows.
+    fn upgrade(version: u8, json: &[u8]) -> Option<Self> {
+        let mut ring: serde_json::Value = (version == 1).then(|| serde_json::from_slice(json).ok())??;
+        for key in ring.get_mut("keys")?.as_array_mut()? {
+            let retain = if key["state"] == "current" { MAX_ACCESS_LIFETIME } else { Duration::ZERO };
+            key.as_object_mut()?.insert("retain_s".to_owned(), retain.as_secs().into());
+        }
+        serde_json::from_value(ring).ok()
+    }
 }
 
 /// A key that has to be made.
@@ -63,15 +77,19 @@ impl Ring {
     }
 
     /// Takes every step that is due, and says which key has to be added for the ring to be complete.
-    pub(super) fn advance(&mut self, now: UnixTime, options: &KeyOptions) -> Option<Wanted> {
+    ///
+    /// `covered`: another algorithm's key signs until one of this ring does. The first key is then published before it
+    /// signs; where nothing else can sign, it signs at once.
+    pub(super) fn advance(&mut self, now: UnixTime, options: &KeyOptions, covered: bool) -> Option<Wanted> {
         self.remove_outlived(now);
         let is_due = self.find(KeyState::Next).is_some_and(|next| next.signs_from <= now);
-        if is_due || self.find(KeyState::Current).is_none() {
-            self.retire_current(now, options);
+        let is_missing = self.find(KeyState::Current).is_none() && !covered;
+        if is_due || is_missing {
+            self.retire_current(now);
             self.promote_next(now);
         }
         let Some(current) = self.find(KeyState::Current) else {
-            return Some(Wanted { state: KeyState::Current, signs_from: now });
+            return self.first(now, options, covered);
         };
         let due = current.signs_from.plus(options.rotate_every);
         let published = now.plus(options.publish_before);
@@ -79,11 +97,30 @@ impl Ring {
         wants_next.then_some(Wanted { state: KeyState::Next, signs_from: due.max(published) })
     }
 
-    /// The steps for an algorithm that is no longer configured: it signs no more, and is published while tokens live.
-    pub(super) fn wind_down(&mut self, now: UnixTime, options: &KeyOptions) {
+    fn first(&self, now: UnixTime, options: &KeyOptions, covered: bool) -> Option<Wanted> {
+        if !covered {
+            return Some(Wanted { state: KeyState::Current, signs_from: now });
+        }
+        let signs_from = now.plus(options.publish_before);
+        self.find(KeyState::Next).is_none().then_some(Wanted { state: KeyState::Next, signs_from })
+    }
+
+    /// The steps for an algorithm that is no longer configured: it signs until it is `succeeded` by the configured ones,
+    /// and is published while tokens live.
+    pub(super) fn wind_down(&mut self, now: UnixTime, succeeded: bool) {
         self.remove_outlived(now);
-        self.retire_current(now, options);
-        self.keys.retain(|key| key.state == KeyState::Retired);
+        if succeeded {
+            self.retire_current(now);
+        }
+        self.keys.retain(|key| key.state != KeyState::Next);
+    }
+
+    /// Notes that the current key signs tokens that live for as long as this, from now on.
+    pub(super) fn sign_for(&mut self, lifetime: Duration) {
+        let seconds = lifetime.as_secs().saturating_add(u64::from(lifetime.subsec_nanos() > 0));
+        for key in self.keys.iter_mut().filter(|key| key.state == KeyState::Current) {
+            key.retain_s = key.retain_s.max(seconds);
+        }
     }
 
     /// Rotation by command: the next key signs as soon as it has been published for long enough.
@@ -113,11 +150,11 @@ impl Ring {
         self.keys.retain(|key| key.remove_at.is_none_or(|at| now < at));
     }
 
-    fn retire_current(&mut self, now: UnixTime, options: &KeyOptions) {
+    fn retire_current(&mut self, now: UnixTime) {
         for key in self.keys.iter_mut().filter(|key| key.state == KeyState::Current) {
             key.state = KeyState::Retired;
             key.retired_at = Some(now);
-            key.remove_at = Some(now.plus(options.retain).plus(SIGNING_OVERLAP));
+            key.remove_at = Some(now.plus(Duration::from_secs(key.retain_s)).plus(SIGNING_OVERLAP));
         }
     }
 

@@ -1,5 +1,6 @@
 //! The key ring over a store: first start, rotation, faults, and verification by an independent library.
 
+mod configuration;
 mod rotation;
 
 use super::*;
@@ -247,10 +248,12 @@ async fn nothing_secret_is_stored_readable_or_printed() {
 
 #[tokio::test]
 async fn the_jwk_set_is_cached_for_less_than_the_lead_of_a_key() {
-    let mut bench = Bench::new(&[]);
+    let mut bench = Bench::new(&[Algorithm::EdDsa]);
     assert_eq!(bench.open().await.jwks_max_age(), HOUR);
     bench.options.publish_before = 10 * MINUTE;
     assert_eq!(bench.open().await.jwks_max_age(), 5 * MINUTE);
     bench.options.publish_before = Duration::ZERO;
     assert_eq!(bench.open().await.jwks_max_age(), Duration::ZERO);
+    let unsigned = Bench::new(&[]).open().await;
+    assert_eq!(unsigned.jwks_max_age(), Duration::ZERO, "the first key will sign at once");
 }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-/// Whether the typed name is that of an account: only then may `lockout list` show it.
+/// Whether the name is that of an account or client: only then may `lockout list` show it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TypedName {
-    /// A backend knows it.
+    /// A backend, or the list of clients, knows it.
     Known,
     /// Nobody does: it may be a password in the wrong field.
     Unknown,
@@ -43,15 +43,15 @@ impl Admission {
         }
     }
 
-    /// The password was right: the account's failures are forgotten, the address's stay. Writes nothing when there are
-    /// none.
+    /// The password was right: the failures of the account, or of the client at its address, are forgotten, the address's
+    /// stay. Writes nothing when there are none.
     ///
     /// # Errors
     /// When the store fails; the login may go on, the failures then stay.
     pub async fn succeeded(mut self) -> Result<(), StoreError> {
         let places = std::mem::take(&mut self.places);
         match places.first() {
-            Some(account) => self.lockout.forget(account).await.map(drop),
+            Some(named) => self.lockout.forget(named).await.map(drop),
             None => Ok(()),
         }
     }

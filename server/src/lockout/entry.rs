@@ -22,11 +22,39 @@ const MAX_LABEL: usize = 64;
 pub enum Kind {
     /// A typed account name, whether or not there is such an account.
     Account,
-    /// An IPv4 address or an IPv6 /64.
+    /// An IPv4 address or an IPv6 /64, of users.
     Address,
+    /// A `client_id` at one address, whether or not there is such a client: so that somebody who guesses elsewhere locks
+    /// no client out.
+    Client,
+    /// An IPv4 address or an IPv6 /64, of clients: how many different ones failed there. One client's stale secret does
+    /// not hold back its neighbours.
+    ClientAddress,
 }
 
-/// The row of a name or address: its kind and half of its keyed hash.
+impl Kind {
+    /// Whether the label may be shown in any case: it is nothing that somebody typed.
+    pub(super) const fn is_address(self) -> bool {
+        matches!(self, Self::Address | Self::ClientAddress)
+    }
+
+    const fn letter(self) -> u8 {
+        match self {
+            Self::Account => b'a',
+            Self::Address => b'i',
+            Self::Client => b'c',
+            Self::ClientAddress => b'o',
+        }
+    }
+
+    fn from_letter(letter: u8) -> Option<Self> {
+        [Self::Account, Self::Address, Self::Client, Self::ClientAddress]
+            .into_iter()
+            .find(|kind| kind.letter() == letter)
+    }
+}
+
+/// The row of a name or address: its kind and half of its keyed hash; of a client at an address, a quarter of each's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Row {
     pub kind: Kind,
@@ -34,51 +62,47 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn new(kind: Kind, hash: &KeyedHash, name: &[u8]) -> Self {
-        let domain = match kind {
-            Kind::Account => "lockout account",
-            Kind::Address => "lockout address",
-        };
+    fn new(kind: Kind, hash: [u8; 32]) -> Self {
         let mut half = [0; 16];
-        half.copy_from_slice(&hash(domain, &[name])[..16]);
+        half.copy_from_slice(&hash[..16]);
         Self { kind, hash: half }
     }
 
+    /// Whether it is that of the same client at another address.
+    pub fn is_of_client(&self, other: &Self) -> bool {
+        (self.kind, other.kind) == (Kind::Client, Kind::Client) && self.hash[..8] == other.hash[..8]
+    }
+
+    /// Whether it is that of a client at this address.
+    pub fn is_at_client_address(&self, address: &Self) -> bool {
+        (self.kind, address.kind) == (Kind::Client, Kind::ClientAddress) && self.hash[8..] == address.hash[..8]
+    }
+
     pub fn key(&self) -> Key {
-        LockoutEntry::key(&[&[self.letter()], &self.hash])
+        LockoutEntry::key(&[&[self.kind.letter()], &self.hash])
+    }
+
+    /// Of all rows of a kind.
+    pub fn prefix(kind: Kind) -> Key {
+        LockoutEntry::key(&[&[kind.letter()]])
     }
 
     pub fn from_key(key: &Key) -> Option<Self> {
         let parts = record::parts(key)?;
         let [_, kind, hash] = parts.as_slice() else { return None };
-        Some(Self { kind: kind_of(*kind.first()?)?, hash: hash.as_slice().try_into().ok()? })
+        Some(Self { kind: Kind::from_letter(*kind.first()?)?, hash: hash.as_slice().try_into().ok()? })
     }
 
-    /// As `lockout list` shows it: `a-` or `i-` and 32 hexadecimal digits.
+    /// As `lockout list` shows it: a letter for the kind, `-`, and 32 hexadecimal digits.
     pub fn id(&self) -> String {
-        format!("{}-{:032x}", char::from(self.letter()), u128::from_be_bytes(self.hash))
+        format!("{}-{:032x}", char::from(self.kind.letter()), u128::from_be_bytes(self.hash))
     }
 
     pub fn from_id(id: &str) -> Option<Self> {
         let (kind, hash) = id.split_once('-')?;
-        let kind = kind_of(*kind.as_bytes().first().filter(|_| kind.len() == 1)?)?;
+        let kind = Kind::from_letter(*kind.as_bytes().first().filter(|_| kind.len() == 1)?)?;
         let hash = u128::from_str_radix(hash, 16).ok().filter(|_| hash.len() == 32)?;
         Some(Self { kind, hash: hash.to_be_bytes() })
-    }
-
-    const fn letter(self) -> u8 {
-        match self.kind {
-            Kind::Account => b'a',
-            Kind::Address => b'i',
-        }
-    }
-}
-
-const fn kind_of(letter: u8) -> Option<Kind> {
-    match letter {
-        b'a' => Some(Kind::Account),
-        b'i' => Some(Kind::Address),
-        _ => None,
     }
 }
 
@@ -86,30 +110,48 @@ const fn kind_of(letter: u8) -> Option<Kind> {
 #[derive(Clone, Debug)]
 pub(super) struct Subject {
     pub row: Row,
-    /// The folded name, or the address.
+    /// The folded name, the address, or the client's id and its address.
     pub label: String,
 }
 
 impl Subject {
     pub fn account(hash: &KeyedHash, typed: &str) -> Self {
         let name = fold_typed(typed);
-        Self { row: Row::new(Kind::Account, hash, name.as_bytes()), label: name.chars().take(MAX_LABEL).collect() }
+        let row = Row::new(Kind::Account, hash("lockout account", &[name.as_bytes()]));
+        Self { row, label: name.chars().take(MAX_LABEL).collect() }
     }
 
     pub fn address(hash: &KeyedHash, ip: IpAddr) -> Self {
-        // One customer of a provider has a whole /64, so it counts as one address.
-        let label = match ip.to_canonical() {
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("{}/64", Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
-        };
-        Self { row: Row::new(Kind::Address, hash, label.as_bytes()), label }
+        let label = network(ip);
+        Self { row: Row::new(Kind::Address, hash("lockout address", &[label.as_bytes()])), label }
+    }
+
+    pub fn client_address(hash: &KeyedHash, ip: IpAddr) -> Self {
+        let label = network(ip);
+        Self { row: Row::new(Kind::ClientAddress, hash("lockout client address", &[label.as_bytes()])), label }
+    }
+
+    /// `address`: of [`Subject::client_address`]; none on a unix socket.
+    pub fn client(hash: &KeyedHash, id: &str, address: Option<&Self>) -> Self {
+        let mut row = Row::new(Kind::Client, hash("lockout client", &[id.as_bytes()]));
+        row.hash[8..].copy_from_slice(&address.map_or([0; 16], |address| address.row.hash)[..8]);
+        let id = id.chars().take(MAX_LABEL).collect::<String>();
+        Self { row, label: address.map_or_else(|| id.clone(), |address| format!("{id} from {}", address.label)) }
+    }
+}
+
+/// One customer of a provider has a whole /64, so it counts as one address.
+fn network(ip: IpAddr) -> String {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("{}/64", Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
     }
 }
 
 /// The failures under one name or address, in table `lockout` under its row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct LockoutEntry {
-    /// The address, or the name of an account that exists. Any other typed name stays unreadable: people type
+    /// The address, or the name of an account or client that exists. Any other typed name stays unreadable: people type
     /// passwords into the wrong field.
     pub label: Option<String>,
     pub failures: u32,
@@ -164,7 +206,10 @@ mod tests {
         let row = Row { kind: Kind::Address, hash: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 0xFF] };
         assert_eq!(Row::from_key(&row.key()), Some(row));
         assert_eq!(row.id(), "i-000102030405060708090a0b0c0d0eff");
-        assert_eq!(Row::from_id(&row.id()), Some(row));
+        for kind in [Kind::Account, Kind::Address, Kind::Client, Kind::ClientAddress] {
+            let row = Row { kind, ..row };
+            assert_eq!((Row::from_id(&row.id()), Row::from_key(&row.key())), (Some(row), Some(row)));
+        }
         for bad in ["", "a", "a-", "x-000102030405060708090a0b0c0d0eff", "a-00", "ai-000102030405060708090a0b0c0d0eff"]
         {
             assert_eq!(Row::from_id(bad), None, "{bad}");

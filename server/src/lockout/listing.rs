@@ -12,11 +12,13 @@ use std::net::IpAddr;
 /// One entry for the operator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockoutListing {
-    /// Names the entry, also where there is no label: `a-` (account) or `i-` (address) and 32 hexadecimal digits.
+    /// Names the entry, also where there is no label: `a-` (account), `i-` (address), `c-` (client at an address) or `o-`
+    /// (address of clients) and 32 hexadecimal digits.
     pub id: String,
     /// What it counts by.
     pub kind: Kind,
-    /// The address or network, or the name of an account that exists, in lower case, at most 64 characters.
+    /// The address or network; the name of an account that exists, in lower case, at most 64 characters; the id of a
+    /// client that exists, as long, and its address.
     pub label: Option<String>,
     /// Failed tries.
     pub failures: u32,
@@ -34,8 +36,10 @@ pub struct LockoutListing {
 pub enum Release {
     /// An account name, spelt in any way that counts as the same.
     Account(String),
-    /// An address; for IPv6 its whole /64.
+    /// An address; for IPv6 its whole /64. Of users and of clients, and the clients' there.
     Address(IpAddr),
+    /// A client's id, at every address.
+    Client(String),
     /// An entry by the id that `list` shows.
     Entry(String),
     /// Everything.
@@ -45,7 +49,7 @@ pub enum Release {
 const PAGE: usize = 256;
 
 impl Lockout {
-    /// At most `limit` entries, from after the id `after` on, accounts before addresses.
+    /// At most `limit` entries, from after the id `after` on, by kind.
     ///
     /// # Errors
     /// When the store fails.
@@ -74,16 +78,41 @@ impl Lockout {
     /// # Errors
     /// When the store fails; some may be forgotten then.
     pub async fn release(&self, what: &Release) -> Result<usize, StoreError> {
-        let subject = match what {
-            Release::Account(name) => Subject::account(&self.hash, name),
-            Release::Address(ip) => Subject::address(&self.hash, *ip),
-            Release::Entry(id) => match Row::from_id(id) {
-                Some(row) => Subject { row, label: String::new() },
-                None => return Ok(0),
-            },
+        let rows = match what {
+            Release::Account(name) => vec![Subject::account(&self.hash, name).row],
+            Release::Address(ip) => {
+                let address = Subject::client_address(&self.hash, *ip).row;
+                let mut rows = self.clients(|row| row.is_at_client_address(&address)).await?;
+                rows.extend([Subject::address(&self.hash, *ip).row, address]);
+                rows
+            }
+            Release::Client(id) => {
+                let client = Subject::client(&self.hash, id, None).row;
+                self.clients(|row| row.is_of_client(&client)).await?
+            }
+            Release::Entry(id) => Row::from_id(id).into_iter().collect(),
             Release::All => return self.release_all().await,
         };
-        Ok(usize::from(self.forget(&self.live.enter(subject)).await?))
+        let mut released = 0;
+        for row in rows {
+            let place = self.live.enter(Subject { row, label: String::new() });
+            released += usize::from(self.forget(&place).await?);
+        }
+        Ok(released)
+    }
+
+    /// The rows of clients that are `wanted`.
+    async fn clients(&self, wanted: impl Fn(&Row) -> bool) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.store.scan(&Row::prefix(Kind::Client), after.as_ref(), PAGE).await?;
+            rows.extend(page.iter().filter_map(|(key, _)| Row::from_key(key)).filter(&wanted));
+            match page.into_iter().nth(PAGE - 1) {
+                Some((last, _)) => after = Some(last),
+                None => return Ok(rows),
+            }
+        }
     }
 
     async fn release_all(&self) -> Result<usize, StoreError> {

@@ -34,6 +34,11 @@ impl LiveTable {
         Place { subject, live, table: self.clone(), flying: AtomicBool::new(false) }
     }
 
+    /// Tries in flight under `row`.
+    pub fn in_flight(&self, row: &Row) -> u32 {
+        self.rows().get(row).map_or(0, |live| live.in_flight())
+    }
+
     fn rows(&self) -> MutexGuard<'_, HashMap<Row, Arc<Live>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

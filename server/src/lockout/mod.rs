@@ -8,10 +8,11 @@
 //!
 //! A failure is stored before its answer goes out, under a keyed hash of the name or address, and forgotten some time
 //! after the last one. A success clears the account's entry and leaves the address's. Names that no account has are
-//! counted in the same way.
+//! counted in the same way. Clients' secrets are defended alike: `client` has what differs.
 
 mod admission;
 mod capacity;
+mod client;
 mod entry;
 mod listing;
 mod live;
@@ -20,6 +21,7 @@ mod policy;
 mod tests;
 
 pub use admission::{Admission, TypedName};
+pub use client::ClientTry;
 pub use entry::{KeyedHash, Kind};
 pub use listing::{LockoutListing, Release};
 
@@ -125,7 +127,14 @@ impl Lockout {
     /// # Errors
     /// `Refused` before the delay has passed, or in a crowd; `Unavailable` when the store fails.
     pub async fn admit(self: &Arc<Self>, account: &str, ip: Option<IpAddr>) -> Result<Admission, AdmitError> {
-        let admitted = self.wait_for_turn(account, ip).await;
+        // Always the account before the address: so no two tries ever wait for each other's turn.
+        let address = ip.map(|ip| Subject::address(&self.hash, ip));
+        self.admit_all(std::iter::once(Subject::account(&self.hash, account)).chain(address).collect()).await
+    }
+
+    /// Asks for one try that counts by all of `subjects`: the name before the address.
+    async fn admit_all(self: &Arc<Self>, subjects: Vec<Subject>) -> Result<Admission, AdmitError> {
+        let admitted = self.wait_for_turn(subjects).await;
         let counter = match &admitted {
             Ok(_) => &self.counters.admitted,
             Err(_) => &self.counters.refused,
@@ -134,11 +143,8 @@ impl Lockout {
         admitted
     }
 
-    async fn wait_for_turn(self: &Arc<Self>, account: &str, ip: Option<IpAddr>) -> Result<Admission, AdmitError> {
-        // Always the account before the address: so no two tries ever wait for each other's turn.
-        let address = ip.map(|ip| Subject::address(&self.hash, ip));
-        let subjects = std::iter::once(Subject::account(&self.hash, account)).chain(address);
-        let places: Vec<Place> = subjects.map(|subject| self.live.enter(subject)).collect();
+    async fn wait_for_turn(self: &Arc<Self>, subjects: Vec<Subject>) -> Result<Admission, AdmitError> {
+        let places: Vec<Place> = subjects.into_iter().map(|subject| self.live.enter(subject)).collect();
         let deadline_ms = self.clock.monotonic_ms().saturating_add(policy::millis(MAX_WAIT));
         loop {
             let turns = take_turns(&places).await;
@@ -165,7 +171,7 @@ impl Lockout {
         let mut crowded = None;
         let mut retry_after = Duration::ZERO;
         for place in places {
-            let failures = self.load(place).await?.map_or(Failures::default(), |loaded| loaded.value.failures());
+            let failures = self.failures(&place.subject).await?;
             match policy::turn(&self.options, failures, place.live.in_flight(), self.clock.now_ms()) {
                 Turn::Now => {}
                 Turn::AfterAnother => crowded = Some(place),
@@ -184,6 +190,10 @@ impl Lockout {
             let mut batch = Batch::new();
             let mut plan = Plan::default();
             for place in places {
+                // Of clients, an address counts how many different ones failed there.
+                if place.subject.row.kind == Kind::ClientAddress && !plan.replaced.is_empty() {
+                    continue;
+                }
                 batch = self.plan_failure(place, name, now_ms, batch, &mut plan).await?;
             }
             lock(index).apply(&mut plan, self.options.max_entries, now_ms);
@@ -216,7 +226,7 @@ impl Lockout {
     ) -> Result<Batch, StoreError> {
         let Subject { row, label } = &place.subject;
         let loaded = self.load(place).await?;
-        let readable = row.kind == Kind::Address || name == TypedName::Known;
+        let readable = row.kind.is_address() || name == TypedName::Known;
         let before = loaded.as_ref().map(|loaded| &loaded.value);
         let entry = LockoutEntry::after_failure(before, readable.then(|| label.clone()), now_ms);
         plan.replaced.extend(before.map(|before| Indexed::new(*row, before, &self.options)));
@@ -246,6 +256,11 @@ impl Lockout {
             }
         }
         Err(StoreError::new(CommitError::Conflict))
+    }
+
+    async fn failures(&self, subject: &Subject) -> Result<Failures, StoreError> {
+        let loaded = record::load::<LockoutEntry>(&*self.store, &subject.row.key()).await?;
+        Ok(loaded.map_or(Failures::default(), |loaded| loaded.value.failures()))
     }
 
     async fn load(&self, place: &Place) -> Result<Option<Loaded<LockoutEntry>>, StoreError> {

@@ -1,3 +1,5 @@
+mod clients;
+
 use super::policy::tests::options;
 use super::*;
 use crate::clock::UnixTime;

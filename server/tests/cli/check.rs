@@ -36,6 +36,17 @@ fn a_check_works_beside_a_server_and_after_it() {
 }
 
 #[test]
+fn a_check_says_until_when_the_former_algorithm_signs() {
+    let ground = Ground::new();
+    ground.serve().stop();
+    fs::write(ground.path().join("es256.toml"), "[tokens.access]\nalgorithm = \"ES256\"\n").unwrap();
+    let report = ground.run("check --json --overlay es256.toml").json();
+    assert_eq!(report["algorithm"], "EdDSA");
+    let warnings = report["warnings"].to_string();
+    assert!(warnings.contains("ES256 signs from 2") && warnings.contains("EdDSA until then"), "{warnings}");
+}
+
+#[test]
 fn a_bad_configuration_shows_all_its_errors() {
     let ground = Ground::new();
     let bad =

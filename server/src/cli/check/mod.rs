@@ -8,7 +8,7 @@ use super::{log, serve, text};
 use pintle::admin::{self, Command};
 use pintle::app::{App, Builder};
 use pintle::config::Loaded;
-use pintle::config::model::{Algorithm, Config};
+use pintle::config::model::Config;
 use pintle::entropy;
 use pintle::flow::Core;
 use pintle::keys::{MASTER_KEY_FILE, MasterKey, MasterKeyOrigin};
@@ -77,7 +77,7 @@ fn on_existing_store(open: &Opening, config: &Config) -> Result<(Builder, StoreF
 
 async fn report(loaded: &Loaded, app: &App, store: StoreFacts) -> Result<Report, Failure> {
     let config = &app.config;
-    let algorithms: Vec<&str> = app.core.keys.list().iter().map(|key| key.algorithm).map(Algorithm::name).collect();
+    let signing = app.core.keys.signing(config.tokens.access.algorithm);
     Ok(Report {
         files: loaded.files.clone(),
         issuer: config.issuer.clone(),
@@ -90,11 +90,23 @@ async fn report(loaded: &Loaded, app: &App, store: StoreFacts) -> Result<Report,
         plugins: plugins(app),
         scope_policies: config.scope_policies.clone(),
         token_format: config.tokens.access.format.clone(),
-        algorithm: algorithms.first().map(|name| (*name).to_owned()),
+        algorithm: signing.map(|(algorithm, _)| algorithm.name().to_owned()),
         master_key: KeySource::of(&app.master_key),
         store,
-        warnings: loaded.warnings.iter().map(ToString::to_string).collect(),
+        warnings: loaded.warnings.iter().map(ToString::to_string).chain(waiting_algorithm(app)).collect(),
     })
+}
+
+/// Says until when another algorithm than the configured one signs.
+fn waiting_algorithm(app: &App) -> Option<String> {
+    let (keys, wanted) = (&app.core.keys, app.config.tokens.access.algorithm);
+    let takes_over_at = text::time(keys.takes_over_at(wanted)?.0);
+    let (now, _) = keys.signing(wanted)?;
+    let (wanted, now) = (wanted.name(), now.name());
+    Some(format!(
+        "tokens.access.algorithm: {wanted} signs from {takes_over_at} on, once its key has been published for \
+         keys.publish_before; {now} until then"
+    ))
 }
 
 async fn clients(core: &Core) -> Result<Vec<Value>, Failure> {

@@ -53,6 +53,7 @@ pintle.toml:7: clients[0].trusted: \"web\" is public and trusted: any program ca
 pintle.toml:8: clients[0].grants[1]: \"web\" uses the password grant, which RFC 9700 §2.4 rules out: for first-party \
 clients only
 pintle.toml:12: clients[1].secret: the secret of \"service\" is given as it is: use file, env or hash
+pintle.toml:12: clients[1].secret: the secret of \"service\" has fewer than 16 characters: it can be guessed
 pintle.toml:13: clients[1].grants[0]: \"service\" has no redirect_uris: its authorization requests are refused
 pintle.toml: holds a secret and every user of this machine may read it: run chmod o-r on it";
     assert_eq!(setup.warnings(), expected);

@@ -156,17 +156,3 @@ async fn two_servers_that_rotate_at_once_take_one_step_and_both_see_it() {
     assert_eq!(first.jwks(), second.jwks());
     assert_eq!(states(&first), [KeyState::Retired, KeyState::Current]);
 }
-
-#[tokio::test]
-async fn an_algorithm_that_is_no_longer_configured_signs_no_more_and_leaves_when_its_tokens_have() {
-    let mut bench = Bench::new(&[Algorithm::Es256]);
-    let old = bench.open().await;
-    let old_token = token(&old, Algorithm::Es256);
-    bench.options.algorithms = vec![Algorithm::EdDsa];
-    let ring = bench.open().await;
-    assert_eq!(ring.current(Algorithm::Es256), None);
-    assert!(verified_elsewhere(&ring.jwks(), &old_token));
-    bench.advance(&ring, HOUR + 5 * MINUTE).await;
-    assert_eq!(published(&ring), BTreeSet::from([ed(&ring)]));
-    assert!(bench.store.get(&ring_key(Algorithm::Es256)).await.unwrap().is_none());
-}
