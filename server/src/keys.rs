@@ -15,6 +15,7 @@ mod mac;
 mod master;
 mod seal;
 mod signing;
+mod token_box;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ use mac::MacKey;
 use seal::Sealer;
 use signing::PrivateKey;
 use std::collections::BTreeMap;
+use zeroize::Zeroizing;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -185,6 +187,23 @@ impl KeyRing {
     #[must_use]
     pub fn mac_matches(&self, domain: &str, message: &[&[u8]], tag: &[u8]) -> bool {
         self.mac.matches(domain, message, tag)
+    }
+
+    /// Seals `text` so that it opens with `token` alone, which the caller keeps nowhere. One text for one token.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn seal_under(&self, token: &[u8], text: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.token_box(token)?.seal(text)
+    }
+
+    /// What was sealed under `token`; none where it was another one.
+    pub fn open_under(&self, token: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        self.token_box(token).ok()?.open(sealed)
+    }
+
+    fn token_box(&self, token: &[u8]) -> Result<token_box::TokenBox, KeyError> {
+        token_box::TokenBox::new(&Zeroizing::new(self.mac("token-box", &[token])))
     }
 
     /// Takes the steps that are due: makes, promotes, removes keys, and sees what other servers on the store did. To

@@ -42,6 +42,7 @@ pub fn client(
         trusted: entry.trusted,
         introspect: entry.introspect,
         grants: entry.grants.iter().filter_map(|name| GrantType::from_name(name)).collect(),
+        extension_grants: entry.grants.iter().filter(|name| GrantType::from_name(name).is_none()).cloned().collect(),
         scopes: Scope::new(entry.scopes.iter().cloned()),
         redirect_uris: entry.redirect_uris.clone(),
         cors: entry.cors.clone(),

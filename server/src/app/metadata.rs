@@ -13,6 +13,9 @@ impl App {
         let url = |paths: &[String]| url_of(issuer, paths.first().map_or("", String::as_str));
         let clients = self.core.clients.union();
         let works = |grant: &GrantType| *grant != GrantType::AuthorizationCode || self.bearer_login;
+        let core = GrantType::ALL.into_iter().filter(|grant| clients.may(*grant)).filter(works);
+        let answered = &self.core.settings.extension_grants;
+        let extensions = clients.extension_grants.iter().filter(|name| answered.contains(name)).cloned();
         Metadata::new(Facts {
             issuer: issuer.clone(),
             authorize: self.bearer_login.then(|| url(&self.paths.authorize)),
@@ -22,7 +25,7 @@ impl App {
             introspect: url(&self.paths.introspect),
             revoke: url(&self.paths.revoke),
             scopes: clients.scopes.tokens().to_vec(),
-            grants: GrantType::ALL.into_iter().filter(|grant| clients.may(*grant)).filter(works).collect(),
+            grants: core.map(|grant| grant.name().to_owned()).chain(extensions).collect(),
         })
     }
 }

@@ -82,7 +82,12 @@ fn secrets(node: &Node<'_>) -> Option<Vec<SecretSource>> {
 }
 
 fn grant(node: &Node<'_>) -> Option<String> {
-    node.checked(&one_of(GRANTS), |text| if GRANTS.contains(&text) { Ok(()) } else { Err(suggestion(text, GRANTS)) })
+    let expected = format!("{}, or the absolute URI of a plugin's grant", one_of(GRANTS));
+    node.checked(&expected, |text| {
+        // RFC 6749 §4.5: a grant of one's own has an absolute URI.
+        let is_uri = || url::Url::parse(text).is_ok_and(|url| url.fragment().is_none());
+        if GRANTS.contains(&text) || is_uri() { Ok(()) } else { Err(suggestion(text, GRANTS)) }
+    })
 }
 
 fn scopes(node: &Node<'_>) -> Option<Vec<String>> {

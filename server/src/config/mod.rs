@@ -143,6 +143,7 @@ fn read(table: &mut Table<'_>) -> Option<Config> {
     let clients = table.key("clients", clients::clients);
     let plugins = table.key("plugins", plugins::plugins);
     let chain = table.key("users", users::users);
+    let claims = table.key("claims", users::claims);
     let scope_policies = table.key("scopes", users::scopes);
     let development = table.optional("development", users::development);
     Some(Config {
@@ -165,6 +166,7 @@ fn read(table: &mut Table<'_>) -> Option<Config> {
         plugins,
         embedded: Vec::new(),
         chain,
+        claims,
         scope_policies,
         development,
     })

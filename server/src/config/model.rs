@@ -48,6 +48,8 @@ pub struct Config {
     pub embedded: Vec<String>,
     /// `[users] chain`: who is asked, in order.
     pub chain: Vec<ChainEntry>,
+    /// `[claims] sources`: who is asked for claims, in order.
+    pub claims: Vec<ClaimsEntry>,
     /// `[scopes] policies`: names of plugins, all of which must grant a scope.
     pub scope_policies: Vec<String>,
     /// `[development]`: only on loopback.
@@ -135,6 +137,8 @@ pub struct Paths {
 pub struct Grants {
     /// `default_client`: who a token request is from when it names no client.
     pub default_client: Option<String>,
+    /// `extensions`: names of plugins of the kind extension-grant.
+    pub extensions: Vec<String>,
 }
 
 /// `[tokens]`.
@@ -455,6 +459,15 @@ pub struct PluginLimits {
     pub queue: Option<u32>,
 }
 
+/// One entry of `[claims] sources`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimsEntry {
+    /// The plugin's name.
+    pub plugin: String,
+    /// `optional` (false): a failure leaves its claims out instead of failing the request.
+    pub optional: bool,
+}
+
 /// One entry of `[users] chain`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChainEntry {
@@ -462,4 +475,6 @@ pub struct ChainEntry {
     pub plugin: String,
     /// `on_error = "next"`: a broken backend is passed over; by default it is a 503.
     pub next_on_error: bool,
+    /// `stale` (0): for how long a directory's last answer about an account stands in while it is down.
+    pub stale: Duration,
 }

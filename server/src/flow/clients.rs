@@ -117,6 +117,8 @@ pub struct ClientUnion {
     /// Scopes.
     pub scopes: Scope,
     grants: HashSet<GrantType>,
+    /// Values of `grant_type` of plugins.
+    pub extension_grants: BTreeSet<String>,
 }
 
 impl ClientUnion {
@@ -129,6 +131,7 @@ impl ClientUnion {
     fn add(&mut self, client: &Client) {
         self.origins.extend(client.cors.iter().cloned());
         self.grants.extend(&client.grants);
+        self.extension_grants.extend(client.extension_grants.iter().cloned());
         self.scopes = Scope::new(self.scopes.tokens().iter().chain(client.scopes.tokens()).cloned());
     }
 }
@@ -145,6 +148,7 @@ pub fn from_stored(id: &str, stored: StoredClient) -> Client {
         trusted: stored.trusted,
         introspect: stored.introspect,
         grants: stored.grants,
+        extension_grants: stored.extension_grants,
         scopes: Scope::new(stored.scopes),
         redirect_uris: stored.redirect_uris,
         cors: stored.cors,

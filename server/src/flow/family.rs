@@ -1,7 +1,7 @@
 //! Families in the store: loading one with all that it hangs on, beginning and ending one.
 
 use super::records::{ClientEpoch, Identity, client_epoch_key, family_key, identity_key};
-use super::{Committed, Core, MAX_RELOADS, committed, contended};
+use super::{Call, Committed, Core, MAX_RELOADS, committed, contended, directory};
 use crate::oauth::error::OAuthError;
 use crate::oauth::family::{AccountRef, Standing, Subject, TokenFamily};
 use crate::oauth::handle::FamilyId;
@@ -20,15 +20,24 @@ pub struct LoadedFamily {
     pub account: Option<Account>,
 }
 
+/// How much is asked about the account that a family hangs on.
+#[derive(Clone, Copy)]
+pub enum Freshness<'a> {
+    /// What the last login or look-up said: introspection asks often.
+    LastSeen,
+    /// What its backend says now, where it is a directory.
+    Now(&'a Call),
+}
+
 /// Loads a family; `None` when there is no such family any more.
 ///
 /// # Errors
-/// When the store cannot answer.
-pub async fn load(core: &Core, id: FamilyId) -> Result<Option<LoadedFamily>, OAuthError> {
+/// When the store, or a directory that has to be asked, cannot answer.
+pub async fn load(core: &Core, id: FamilyId, freshness: Freshness<'_>) -> Result<Option<LoadedFamily>, OAuthError> {
     let loaded = record::load::<TokenFamily>(core.store.as_ref(), &family_key(id)).await?;
     let Some(loaded) = loaded else { return Ok(None) };
     let family = loaded.value;
-    let (standing, account) = standing(core, &family.client_id, family.subject.as_ref(), family.parent).await?;
+    let (standing, account) = standing(core, freshness, &family.client_id, family.subject.as_ref(), family.parent).await?;
     Ok(Some(LoadedFamily { family, version: loaded.version, standing, account }))
 }
 
@@ -38,6 +47,7 @@ pub async fn load(core: &Core, id: FamilyId) -> Result<Option<LoadedFamily>, OAu
 /// When the store cannot answer.
 pub async fn standing(
     core: &Core,
+    freshness: Freshness<'_>,
     client_id: &str,
     subject: Option<&Subject>,
     parent: Option<FamilyId>,
@@ -47,7 +57,7 @@ pub async fn standing(
             let identity = record::load::<Identity>(core.store.as_ref(), &identity_key(&subject.account)).await?;
             match identity {
                 Some(identity) => {
-                    let (enabled, account) = account_now(core, &subject.account, identity.value.account).await?;
+                    let (enabled, account) = account_now(core, freshness, &subject.account, identity.value.account).await?;
                     (Some(identity.value.epoch), enabled, account)
                 }
                 None => (None, false, None),
@@ -61,18 +71,26 @@ pub async fn standing(
 }
 
 /// Whether the account may still log in, and the account as it is now. Nobody logs in through a backend that the chain
-/// does not ask (any more). Only the core's own accounts can be looked up; of another backend's the last login is what is
-/// known.
+/// does not ask (any more). The core's own accounts are looked up, those of a directory where that is asked for; of another
+/// backend's the last login is what is known.
 async fn account_now(
     core: &Core,
+    freshness: Freshness<'_>,
     reference: &AccountRef,
     last_seen: Account,
 ) -> Result<(bool, Option<Account>), OAuthError> {
-    if !core.users.asks(&reference.backend) {
+    let extension = || core.extensions.iter().any(|extension| extension.name == reference.backend);
+    if !core.users.asks(&reference.backend) && !extension() {
         return Ok((false, None));
     }
     if !core.own_backends.contains(&reference.backend) {
-        return Ok((!last_seen.disabled, Some(last_seen)));
+        return match freshness {
+            Freshness::Now(call) if core.directories.knows(&reference.backend) => {
+                let found = directory::lookup(core, call, reference).await?;
+                Ok((found.as_ref().is_some_and(|account| !account.disabled), found))
+            }
+            _ => Ok((!last_seen.disabled, Some(last_seen))),
+        };
     }
     let account = core.accounts.by_id(&reference.id).await.map_err(OAuthError::unavailable)?;
     Ok(match account {

@@ -1,9 +1,11 @@
 //! Token introspection (RFC 7662).
 
-use super::{Call, Core, clients, validate};
+use super::validate::ActiveAccess;
+use super::{Call, Core, clients, enrich, validate};
+use crate::oauth::client::Client;
 use crate::oauth::client_auth::PresentedClient;
 use crate::oauth::error::OAuthError;
-use crate::oauth::introspection::{self, IntrospectionResponse};
+use crate::oauth::introspection::{self, ActiveToken, IntrospectionResponse};
 use crate::oauth::params::Params;
 
 /// Answers an introspection request. The hint is not needed: a token tells what it is.
@@ -25,7 +27,24 @@ pub async fn introspect(
     let token = params.required("token")?;
     let active = match validate::refresh_token(core, token).await? {
         Some(refresh) => Some(refresh),
-        None => validate::access_token(core, call, token).await?.map(|active| active.token),
+        None => match validate::access_token(core, call, token).await? {
+            Some(active) if introspection::may_see(&client, &active.token) => {
+                Some(enriched(core, call, &client, active).await?)
+            }
+            _ => None,
+        },
     };
     Ok(introspection::respond(&client, active))
+}
+
+/// The token with what plugins say about its user.
+async fn enriched(core: &Core, call: &Call, client: &Client, active: ActiveAccess) -> Result<ActiveToken, OAuthError> {
+    let ActiveAccess { mut token, account, scope, .. } = active;
+    if let Some(account) = account {
+        let claims = enrich::claims(core, call, &client.id, &account, &scope, enrich::Target::Introspection).await?;
+        for (name, value) in claims {
+            token.claims.further.entry(name).or_insert(value);
+        }
+    }
+    Ok(token)
 }

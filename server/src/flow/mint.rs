@@ -1,6 +1,6 @@
 //! Minting: the scope policies' say, then the token format's.
 
-use super::{Call, Core, NamedFormat};
+use super::{Call, Core, NamedFormat, enrich};
 use crate::clock::UnixTime;
 use crate::entropy;
 use crate::oauth::claims::{Claims, ClaimsContext};
@@ -46,6 +46,8 @@ pub struct Bearer<'a> {
     pub account: Option<&'a Account>,
     /// The grant.
     pub grant: GrantType,
+    /// What a plugin's grant added to the claims: a JSON object, or empty.
+    pub claims_json: &'a str,
 }
 
 /// What the policies left.
@@ -162,8 +164,28 @@ pub async fn access_token(
         subject: bearer.subject,
         scope: &granted.scope,
     };
-    let claims = Claims::new(context, seal(body, &mac), Some(anchor.issued_at), handle.expires_at);
+    let mut claims = Claims::new(context, seal(body, &mac), Some(anchor.issued_at), handle.expires_at);
+    if format.self_contained {
+        claims.further = further(core, call, bearer, &granted.scope).await?;
+    }
     issue(core, call, format, &claims, bearer.client).await
+}
+
+/// What plugins say about the user, for a token that carries its claims.
+async fn further(
+    core: &Core,
+    call: &Call,
+    bearer: Bearer<'_>,
+    scope: &Scope,
+) -> Result<serde_json::Map<String, serde_json::Value>, OAuthError> {
+    let mut further = enrich::of_json(bearer.claims_json);
+    if let Some(account) = bearer.account {
+        let target = enrich::Target::AccessToken;
+        for (name, value) in enrich::claims(core, call, &bearer.client.id, account, scope, target).await? {
+            further.entry(name).or_insert(value);
+        }
+    }
+    Ok(further)
 }
 
 async fn issue(

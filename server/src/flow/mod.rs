@@ -3,7 +3,10 @@
 pub mod authorize;
 pub mod backends;
 pub mod clients;
+pub mod challenge;
 mod decision;
+pub mod directory;
+pub mod enrich;
 pub mod family;
 pub mod identity;
 pub mod introspect;
@@ -25,7 +28,7 @@ use crate::metrics::{Metrics, PluginOutcome};
 use crate::oauth::error::OAuthError;
 use crate::password::PasswordHasher;
 use crate::plugin::chain::UserChain;
-use crate::plugin::{ScopePolicy, TokenFormat};
+use crate::plugin::{ClaimsSource, ExtensionGrant, ScopePolicy, TokenFormat};
 use crate::store::{CommitError, Store, StoreError};
 use pintle_plugin_api::{CallContext, PluginError};
 use std::collections::HashMap;
@@ -64,6 +67,12 @@ pub struct Core {
     pub clients: clients::ClientDirectory,
     /// All of them have to grant a scope.
     pub policies: Vec<NamedPolicy>,
+    /// Asked in turn what else there is to say about a user.
+    pub claims: Vec<NamedClaims>,
+    /// Grants of plugins.
+    pub extensions: Vec<NamedExtension>,
+    /// Who is asked, at a refresh, whether an account is still there.
+    pub directories: directory::Directories,
     /// The first one issues; all of them are asked about a token.
     pub formats: Vec<NamedFormat>,
     /// Where decisions are written down.
@@ -82,6 +91,26 @@ pub struct NamedPolicy {
     pub name: String,
     /// The policy.
     pub policy: Arc<dyn ScopePolicy>,
+}
+
+/// A source of claims and its name in the configuration.
+pub struct NamedClaims {
+    /// For the audit log.
+    pub name: String,
+    /// A failure leaves its claims out instead of failing the request.
+    pub optional: bool,
+    /// The source.
+    pub source: Arc<dyn ClaimsSource>,
+}
+
+/// A plugin's grant and its name in the configuration, which is also the backend of the accounts that it names.
+pub struct NamedExtension {
+    /// For the audit log.
+    pub name: String,
+    /// The values of `grant_type` that it answers.
+    pub grant_types: Vec<String>,
+    /// The grant.
+    pub grant: Arc<dyn ExtensionGrant>,
 }
 
 /// A token format and its name in the configuration.
@@ -121,6 +150,8 @@ pub struct Settings {
     pub count_client_addresses: bool,
     /// Who a token request is from when it names no client.
     pub default_client: Option<String>,
+    /// The values of `grant_type` that plugins answer.
+    pub extension_grants: Vec<String>,
     /// The scope that stands for every scope at the authorization endpoint, if there is one.
     pub every_scope: Option<String>,
 }

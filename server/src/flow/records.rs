@@ -118,6 +118,9 @@ pub struct StoredClient {
     pub introspect: bool,
     /// What it may ask for.
     pub grants: Vec<GrantType>,
+    /// Values of `grant_type` of plugins that it may ask for.
+    #[serde(default)]
+    pub extension_grants: Vec<String>,
     /// What it may have.
     pub scopes: Vec<String>,
     /// Where answers may go.

@@ -1,5 +1,6 @@
 //! What a request leaves for the audit log, gathered while it runs.
 
+use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
 /// One plugin's answer.
@@ -23,7 +24,7 @@ pub struct Facts {
     /// `sub`.
     pub sub: Option<String>,
     /// The grant.
-    pub grant: Option<&'static str>,
+    pub grant: Option<Cow<'static, str>>,
     /// What was granted.
     pub scope: Option<String>,
     /// A used code or refresh token came again.

@@ -2,7 +2,8 @@
 
 use super::records::Denied;
 use super::token::refresh;
-use super::{Call, Core, NamedFormat, family, mint};
+use super::family::Freshness;
+use super::{Call, Core, NamedFormat, enrich, family, mint};
 use crate::clock::UnixTime;
 use crate::oauth::claims::{Claims, ClaimsContext};
 use crate::oauth::error::OAuthError;
@@ -11,7 +12,7 @@ use crate::oauth::handle::{AccessHandle, AccessKind, FamilyId};
 use crate::oauth::introspection::ActiveToken;
 use crate::store::{Key, record, record::Record};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use pintle_plugin_api::{PluginError, TokenVerdict};
+use pintle_plugin_api::{Account, PluginError, TokenVerdict};
 
 /// A token that some format knows and whose handle is ours. It may have ended.
 pub enum Known {
@@ -88,6 +89,8 @@ pub struct ActiveAccess {
     pub token: ActiveToken,
     /// Its family's id and record.
     pub family: Option<(FamilyId, TokenFamily)>,
+    /// The user's account, as last seen.
+    pub account: Option<Account>,
     /// The scope.
     pub scope: crate::oauth::scope::Scope,
 }
@@ -109,7 +112,7 @@ async fn of_family(
     handle: &AccessHandle,
     signed: Option<&Claims>,
 ) -> Result<Option<ActiveAccess>, OAuthError> {
-    let Some(loaded) = family::load(core, handle.family).await? else { return Ok(None) };
+    let Some(loaded) = family::load(core, handle.family, Freshness::LastSeen).await? else { return Ok(None) };
     let family = loaded.family;
     if !family.accepts(handle, loaded.standing, core.settings.rotation_ends_access, core.clock.now()) {
         return Ok(None);
@@ -125,10 +128,11 @@ async fn of_family(
     let body = handle.body();
     let jti = crate::oauth::handle::seal(body.clone(), &core.keys.mac(mint::ACCESS_DOMAIN, &[&body]));
     let issued_at = signed.map_or_else(|| issued_at(&family, handle), |claims| claims.iat);
-    let claims = Claims::new(context, public_id(handle, jti), issued_at, handle.expires_at);
+    let mut claims = Claims::new(context, public_id(handle, jti), issued_at, handle.expires_at);
+    claims.further = enrich::of_json(&family.claims_json);
     let username = family.subject.as_ref().map(|subject| subject.username.clone());
     let token = ActiveToken { claims, username, access: true };
-    Ok(Some(ActiveAccess { token, family: Some((handle.family, family)), scope }))
+    Ok(Some(ActiveAccess { token, family: Some((handle.family, family)), account: loaded.account, scope }))
 }
 
 /// A self-contained token shows its `jti` to everyone who reads it; an opaque one *is* its handle, which introspection
@@ -159,7 +163,7 @@ async fn stateless(core: &Core, handle: &AccessHandle, claims: Claims) -> Result
         && record::load::<Denied>(store, &denied_key(handle)).await?.is_none();
     let scope = crate::oauth::scope::Scope::new(claims.scope.split_ascii_whitespace());
     let token = ActiveToken { claims, username: None, access: true };
-    Ok(alive.then_some(ActiveAccess { token, family: None, scope }))
+    Ok(alive.then_some(ActiveAccess { token, family: None, account: None, scope }))
 }
 
 /// The refresh token, if it works.
@@ -168,7 +172,7 @@ async fn stateless(core: &Core, handle: &AccessHandle, claims: Claims) -> Result
 /// 503 when that cannot be said.
 pub async fn refresh_token(core: &Core, token: &str) -> Result<Option<ActiveToken>, OAuthError> {
     let Some(handle) = refresh::known(core, token) else { return Ok(None) };
-    let Some(loaded) = family::load(core, handle.family).await? else { return Ok(None) };
+    let Some(loaded) = family::load(core, handle.family, Freshness::LastSeen).await? else { return Ok(None) };
     let family = loaded.family;
     let current = handle.generation == family.generation && family.refreshable;
     if !current || !family.is_alive(loaded.standing) || core.clock.now() >= family.expires_at {

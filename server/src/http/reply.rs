@@ -60,7 +60,10 @@ pub fn error(app: &App, error: &OAuthError) -> Response {
 /// An error in its plain shape, with a body of whatever sort the caller answers with.
 #[must_use]
 pub fn plain_error<B: From<Vec<u8>>>(error: &OAuthError) -> hyper::Response<B> {
-    let body = json!({ "error": error.code.as_str(), "error_description": error.description() });
+    let mut body = json!({ "error": error.code.as_str(), "error_description": error.description() });
+    for (name, value) in error.more.iter().flat_map(|more| more.iter()) {
+        body[name] = value.clone();
+    }
     let mut response = with_body(error.code.status(), body.to_string().into_bytes());
     if error.code == ErrorCode::InvalidClient {
         challenge(&mut response, format!("Basic realm=\"{REALM}\", charset=\"UTF-8\""));

@@ -4,6 +4,7 @@ use super::family::Subject;
 use super::scope::Scope;
 use crate::clock::UnixTime;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// What a token format is asked to put into a token. Reserved: no plugin may set or change any of these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,46 @@ pub struct Claims {
     /// The authentication context class reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
+    /// What plugins added.
+    #[serde(flatten)]
+    pub further: Map<String, Value>,
+}
+
+/// Claims that only the core sets. Any of them that the core left out must be absent from the token too: RFC 7519 §4.1,
+/// RFC 9068 §2.2, RFC 8693 §4, RFC 7800 §3.1, RFC 9396 §9.1, OpenID Connect Core §2.
+const RESERVED: &[&str] = &[
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "client_id",
+    "scope",
+    "auth_time",
+    "acr",
+    "amr",
+    "azp",
+    "nonce",
+    "sid",
+    "at_hash",
+    "c_hash",
+    "s_hash",
+    "act",
+    "may_act",
+    "cnf",
+    "authorization_details",
+    "events",
+    "active",
+    "username",
+    "token_type",
+];
+
+/// Whether only the core may set the claim.
+#[must_use]
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name) || name.starts_with("pintle")
 }
 
 /// What is the same for all tokens of an answer.
@@ -70,6 +111,7 @@ impl Claims {
             auth_time: subject.map(|subject| subject.auth_time),
             amr: subject.map(|subject| subject.amr.clone()).unwrap_or_default(),
             acr: subject.and_then(|subject| subject.acr.clone()),
+            further: Map::new(),
         }
     }
 }

@@ -36,13 +36,15 @@ pub enum GrantType {
     ClientCredentials,
     /// RFC 6749 §4.1.
     AuthorizationCode,
+    /// RFC 6749 §4.5: a plugin's, whose `grant_type` is an absolute URI.
+    Extension,
 }
 
 impl GrantType {
-    /// All of them.
+    /// Those that the core answers itself.
     pub const ALL: [Self; 4] = [Self::AuthorizationCode, Self::ClientCredentials, Self::Password, Self::RefreshToken];
 
-    /// The value of `grant_type`.
+    /// The value of `grant_type`; for a plugin's grant a word that stands for any.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -50,10 +52,11 @@ impl GrantType {
             Self::RefreshToken => "refresh_token",
             Self::ClientCredentials => "client_credentials",
             Self::AuthorizationCode => "authorization_code",
+            Self::Extension => "extension",
         }
     }
 
-    /// The grant whose `grant_type` is `name`.
+    /// The grant of the core's own whose `grant_type` is `name`.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|grant| grant.name() == name)
@@ -95,6 +98,8 @@ pub struct Client {
     pub introspect: bool,
     /// What it may ask for at the token endpoint.
     pub grants: Vec<GrantType>,
+    /// Values of `grant_type` of plugins that it may ask for.
+    pub extension_grants: Vec<String>,
     /// What it may ask for, and what it gets when it asks for nothing.
     pub scopes: Scope,
     /// Where authorization answers may go.

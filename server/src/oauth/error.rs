@@ -29,6 +29,16 @@ pub enum ErrorCode {
     TemporarilyUnavailable,
     /// `temporarily_unavailable` as well, because the caller itself was too fast (RFC 6585 §4).
     TooManyRequests,
+    /// RFC 8628 §3.5.
+    AuthorizationPending,
+    /// RFC 8628 §3.5.
+    SlowDown,
+    /// RFC 8628 §3.5.
+    ExpiredToken,
+    /// OpenID Connect Core §3.1.2.6.
+    InteractionRequired,
+    /// One more step is needed (OAuth 2.0 for First-Party Applications §5.2.2); `more` says which.
+    InsufficientAuthorization,
     /// RFC 6750 §3.1.
     InvalidToken,
     /// RFC 6750 §3.1.
@@ -70,6 +80,11 @@ impl ErrorCode {
             Self::InvalidScope => "invalid_scope",
             Self::UnsupportedResponseType => "unsupported_response_type",
             Self::AccessDenied => "access_denied",
+            Self::AuthorizationPending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::ExpiredToken => "expired_token",
+            Self::InteractionRequired => "interaction_required",
+            Self::InsufficientAuthorization => "insufficient_authorization",
             Self::ServerError => "server_error",
             Self::TemporarilyUnavailable | Self::TooManyRequests => "temporarily_unavailable",
             Self::InvalidToken => "invalid_token",
@@ -90,6 +105,11 @@ impl ErrorCode {
             | Self::UnsupportedGrantType
             | Self::InvalidScope
             | Self::UnsupportedResponseType
+            | Self::AuthorizationPending
+            | Self::SlowDown
+            | Self::ExpiredToken
+            | Self::InteractionRequired
+            | Self::InsufficientAuthorization
             | Self::UnsupportedMediaType => 400,
             Self::InvalidClient | Self::InvalidToken => 401,
             Self::AccessDenied | Self::InsufficientScope => 403,
@@ -106,7 +126,7 @@ impl ErrorCode {
     }
 }
 
-/// An error answer. Only `code`, `description` and `retry_after` reach the wire.
+/// An error answer. Only `code`, `description`, `retry_after` and `more` reach the wire.
 #[derive(Debug)]
 pub struct OAuthError {
     /// `error` and the status.
@@ -114,6 +134,8 @@ pub struct OAuthError {
     description: Cow<'static, str>,
     /// `Retry-After`, rounded up to whole seconds.
     pub retry_after: Option<Duration>,
+    /// Further members of the answer: what an extension error comes with.
+    pub more: Option<Box<serde_json::Map<String, serde_json::Value>>>,
     /// For the log only.
     pub cause: Option<Box<dyn Error + Send + Sync>>,
 }
@@ -121,7 +143,7 @@ pub struct OAuthError {
 impl OAuthError {
     /// An error with a public description.
     pub fn new(code: ErrorCode, description: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, description: printable(description.into()), retry_after: None, cause: None }
+        Self { code, description: printable(description.into()), retry_after: None, more: None, cause: None }
     }
 
     /// Adds what only the log may see.
@@ -135,6 +157,13 @@ impl OAuthError {
     #[must_use]
     pub const fn retry_after(mut self, delay: Duration) -> Self {
         self.retry_after = Some(delay);
+        self
+    }
+
+    /// Adds members to the answer.
+    #[must_use]
+    pub fn with(mut self, more: serde_json::Map<String, serde_json::Value>) -> Self {
+        self.more = Some(Box::new(more));
         self
     }
 

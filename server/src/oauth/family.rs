@@ -63,6 +63,9 @@ pub struct TokenFamily {
     /// The family whose end ends this one: the login that an authorization code was got with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<FamilyId>,
+    /// What a plugin's grant added to the claims: a JSON object, or empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub claims_json: String,
 }
 
 /// What of a family is checked beside the record itself.

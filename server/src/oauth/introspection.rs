@@ -31,11 +31,17 @@ pub struct ActiveToken {
     pub access: bool,
 }
 
-/// What `client` may know about a token: its own, or any where its registration says so.
+/// Whether `client` may know about a token: its own, or any where its registration says so.
+#[must_use]
+pub fn may_see(client: &Client, token: &ActiveToken) -> bool {
+    client.introspect || token.claims.client_id == client.id
+}
+
+/// What `client` may know about a token.
 #[must_use]
 pub fn respond(client: &Client, token: Option<ActiveToken>) -> IntrospectionResponse {
     match token {
-        Some(token) if client.introspect || token.claims.client_id == client.id => IntrospectionResponse {
+        Some(token) if may_see(client, &token) => IntrospectionResponse {
             active: true,
             username: token.username,
             token_type: token.access.then_some("Bearer"),

@@ -1,7 +1,6 @@
 //! Authorization server metadata (RFC 8414 §2, OpenID Connect Discovery §3): only what truly works is announced, and a
 //! list without elements is left out (RFC 8414 §3.2).
 
-use super::client::GrantType;
 use super::client_auth::ClientAuthMethod;
 use serde::Serialize;
 
@@ -23,7 +22,7 @@ pub struct Metadata {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     response_modes_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    grant_types_supported: Vec<&'static str>,
+    grant_types_supported: Vec<String>,
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
@@ -50,7 +49,7 @@ pub struct Facts {
     /// All scopes of the clients.
     pub scopes: Vec<String>,
     /// All grants of the clients.
-    pub grants: Vec<GrantType>,
+    pub grants: Vec<String>,
 }
 
 impl Metadata {
@@ -72,7 +71,7 @@ impl Metadata {
             introspection_endpoint: facts.introspect,
             revocation_endpoint: facts.revoke,
             scopes_supported: facts.scopes,
-            grant_types_supported: facts.grants.iter().map(|grant| grant.name()).collect(),
+            grant_types_supported: facts.grants,
             token_endpoint_auth_methods_supported: any.clone(),
             introspection_endpoint_auth_methods_supported: authenticated,
             revocation_endpoint_auth_methods_supported: any,

@@ -63,6 +63,12 @@ impl Params {
         })
     }
 
+    /// All parameters but those named, in the order in which they were sent.
+    pub fn others<'a>(&'a self, names: &'a [&str]) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let pairs = self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        pairs.filter(|(name, value)| !value.is_empty() && !names.contains(name))
+    }
+
     /// Whether nothing was sent.
     #[must_use]
     pub fn is_empty(&self) -> bool {

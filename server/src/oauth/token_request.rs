@@ -33,7 +33,24 @@ pub enum Grant {
     ClientCredentials,
     /// RFC 6749 §4.1.3.
     AuthorizationCode(AuthorizationCodeGrant),
+    /// The answer to a challenge that a password request led to.
+    ChallengeAnswer {
+        /// As handed out with the challenge.
+        auth_session: Zeroizing<String>,
+        /// What the user has to prove themselves by.
+        response: Zeroizing<String>,
+    },
+    /// RFC 6749 §4.5.
+    Extension {
+        /// The `grant_type`.
+        name: String,
+        /// What is the plugin's.
+        params: Vec<(String, String)>,
+    },
 }
+
+/// Parameters that a plugin's grant does not see: the core's own, and the client's authentication.
+const OWN: [&str; 4] = ["grant_type", "scope", "client_id", "client_secret"];
 
 /// RFC 6749 §4.1.3, RFC 7636 §4.5.
 pub struct AuthorizationCodeGrant {
@@ -50,31 +67,38 @@ impl Grant {
     #[must_use]
     pub const fn grant_type(&self) -> GrantType {
         match self {
-            Self::Password { .. } => GrantType::Password,
+            Self::Password { .. } | Self::ChallengeAnswer { .. } => GrantType::Password,
             Self::RefreshToken { .. } => GrantType::RefreshToken,
             Self::ClientCredentials => GrantType::ClientCredentials,
             Self::AuthorizationCode(_) => GrantType::AuthorizationCode,
+            Self::Extension { .. } => GrantType::Extension,
         }
     }
 }
 
-/// Reads `grant_type` alone, so that an unknown one is refused before the client is looked at.
+/// Reads `grant_type` alone, so that an unknown one is refused before the client is looked at. `extensions`: those of
+/// plugins.
 ///
 /// # Errors
 /// `invalid_request` when missing, `unsupported_grant_type` when unknown.
-pub fn grant_type(params: &Params) -> Result<GrantType, OAuthError> {
+pub fn grant_type(params: &Params, extensions: &[String]) -> Result<GrantType, OAuthError> {
     let name = params.required("grant_type")?;
-    if let Some(known) = GrantType::from_name(name) {
+    let known = |name: &str| {
+        let extension = || extensions.iter().any(|known| known == name).then_some(GrantType::Extension);
+        GrantType::from_name(name).or_else(extension)
+    };
+    if let Some(known) = known(name) {
         return Ok(known);
     }
     let trimmed = name.trim();
-    let description = if trimmed != name && GrantType::from_name(trimmed).is_some() {
+    let description = if trimmed != name && known(trimmed).is_some() {
         format!(
             "grant_type is '{trimmed}' with white space around it: a body pasted from a document with line breaks has to \
              be joined to one line"
         )
     } else {
-        let known: Vec<&str> = GrantType::ALL.iter().map(|grant| grant.name()).collect();
+        let core = GrantType::ALL.iter().map(|grant| grant.name());
+        let known: Vec<&str> = core.chain(extensions.iter().map(String::as_str)).collect();
         format!("grant_type has to be one of: {}", known.join(", "))
     };
     Err(OAuthError::new(ErrorCode::UnsupportedGrantType, description))
@@ -89,6 +113,9 @@ impl TokenRequest {
         let scope = params.optional("scope").map(Scope::parse).transpose()?;
         let secret = |name| params.required(name).map(|value| Zeroizing::new(value.to_owned()));
         let grant = match grant_type {
+            GrantType::Password if params.optional("auth_session").is_some() => {
+                Grant::ChallengeAnswer { auth_session: secret("auth_session")?, response: secret("challenge_response")? }
+            }
             GrantType::Password => {
                 Grant::Password { username: params.required("username")?.to_owned(), password: secret("password")? }
             }
@@ -99,6 +126,10 @@ impl TokenRequest {
                 redirect_uri: params.optional("redirect_uri").map(str::to_owned),
                 code_verifier: params.optional("code_verifier").map(CodeVerifier::parse).transpose()?,
             }),
+            GrantType::Extension => Grant::Extension {
+                name: params.required("grant_type")?.to_owned(),
+                params: params.others(&OWN).map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            },
         };
         Ok(Self { grant, scope })
     }
@@ -109,7 +140,7 @@ mod tests {
     use super::*;
 
     fn refused(body: &str) -> String {
-        grant_type(&Params::parse(body.as_bytes()).unwrap()).unwrap_err().to_string()
+        grant_type(&Params::parse(body.as_bytes()).unwrap(), &[]).unwrap_err().to_string()
     }
 
     #[test]
@@ -118,6 +149,33 @@ mod tests {
         assert!(refused("grant_type=password+++").starts_with("unsupported_grant_type"));
         assert!(refused("grant_type=implicit").contains("one of: authorization_code, client_credentials"));
         assert_eq!(refused(""), "invalid_request: parameter 'grant_type' is missing");
+    }
+
+    #[test]
+    fn a_plugins_grant_gets_its_own_parameters_and_no_secret_of_the_client() {
+        let body = "grant_type=urn%3Aexample%3Abadge&client_id=a&client_secret=b&scope=read&badge=7&empty=";
+        let params = Params::parse(body.as_bytes()).unwrap();
+        let extensions = ["urn:example:badge".to_owned()];
+        assert_eq!(grant_type(&params, &extensions).unwrap(), GrantType::Extension);
+        assert!(grant_type(&params, &[]).is_err());
+        match TokenRequest::parse(GrantType::Extension, &params).unwrap().grant {
+            Grant::Extension { name, params } => {
+                assert_eq!(name, "urn:example:badge");
+                assert_eq!(params, [("badge".to_owned(), "7".to_owned())]);
+            }
+            _ => panic!("another grant"),
+        }
+    }
+
+    #[test]
+    fn an_answer_to_a_challenge_needs_the_answer() {
+        let parse = |body: &str| {
+            let params = Params::parse(body.as_bytes()).unwrap();
+            TokenRequest::parse(GrantType::Password, &params).map(|request| request.grant.grant_type())
+        };
+        assert_eq!(parse("auth_session=s&challenge_response=1").unwrap(), GrantType::Password);
+        let missing = parse("auth_session=s").unwrap_err().to_string();
+        assert_eq!(missing, "invalid_request: parameter 'challenge_response' is missing");
     }
 
     #[test]

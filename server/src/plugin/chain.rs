@@ -141,6 +141,17 @@ impl UserChain {
         (outcome, trail)
     }
 
+    /// Gives one backend the answer to its challenge. The trail names it; a backend that has left the chain is broken.
+    pub async fn answer(&self, call: &CallContext, backend: &str, request: &VerifyRequest) -> (ChainOutcome, Vec<Step>) {
+        let mut trail = Vec::new();
+        let Some(backend) = self.backends.iter().find(|known| known.name == backend) else {
+            let error = PluginError::Unavailable("it is no longer in the chain".to_owned());
+            return (ChainOutcome::Broken { backend: backend.to_owned(), error }, trail);
+        };
+        let answer = self.ask(backend, call, request, &mut trail).await;
+        (outcome(backend.name.clone(), answer), trail)
+    }
+
     async fn ask(
         &self,
         backend: &Backend,
@@ -170,7 +181,11 @@ fn enforce(outcome: VerifyOutcome) -> Result<VerifyOutcome, PluginError> {
     }
 }
 
-fn check(account: &Account) -> Result<(), &'static str> {
+/// What is wrong with an account that a plugin names.
+///
+/// # Errors
+/// An id that cannot be kept apart from others, claims that are no object.
+pub fn check(account: &Account) -> Result<(), &'static str> {
     if account.id.is_empty() || account.id.len() > MAX_ID_BYTES || account.id.chars().any(char::is_control) {
         return Err("accepted an account whose id is empty, too long or has control characters");
     }

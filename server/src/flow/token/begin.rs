@@ -49,6 +49,7 @@ pub async fn begin(
         refreshable,
         revoked: false,
         parent: beginning.parent,
+        claims_json: bearer.claims_json.to_owned(),
     };
     let anchor = Anchor { family: id, generation: 1, stateless: false, family_scope: &family.scope, issued_at: now };
     let access_token = mint::access_token(core, call, bearer, &granted, anchor).await?;

@@ -14,7 +14,7 @@ pub async fn exchange(
     client: &Client,
     requested: Option<&Scope>,
 ) -> Result<TokenResponse, OAuthError> {
-    let bearer = Bearer { client, subject: None, account: None, grant: GrantType::ClientCredentials };
+    let bearer = Bearer { client, subject: None, account: None, grant: GrantType::ClientCredentials, claims_json: "" };
     let scope = client_credentials::decide(client, requested)?;
     let granted = mint::evaluate(core, call, bearer, scope).await?;
     if !mint::issuing_format(core)?.self_contained {

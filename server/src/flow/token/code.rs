@@ -2,6 +2,7 @@
 
 use super::begin::{Beginning, begin};
 use crate::flow::mint::{self, Bearer, TokenResponse};
+use crate::flow::family::Freshness;
 use crate::flow::{Call, Core, MAX_RELOADS, contended, family};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::code::StoredCode;
@@ -31,12 +32,13 @@ pub async fn exchange(
             Decision::Issue { family, subject, scope, parent } => (family, subject, scope, parent),
             Decision::RevokeFamily(id) => return replayed(core, call, id).await,
         };
-        let (standing, account) = family::standing(core, &client.id, Some(&subject), parent).await?;
+        let (standing, account) = family::standing(core, Freshness::Now(call), &client.id, Some(&subject), parent).await?;
         if standing.subject_epoch != Some(subject.epoch) || !standing.parent_alive || !standing.account_enabled {
             return Err(OAuthError::invalid_grant("the login that the code was got with has ended"));
         }
         let grant_type = GrantType::AuthorizationCode;
-        let bearer = Bearer { client, subject: Some(&subject), account: account.as_ref(), grant: grant_type };
+        let account = account.as_ref();
+        let bearer = Bearer { client, subject: Some(&subject), account, grant: grant_type, claims_json: "" };
         let granted = mint::evaluate(core, call, bearer, scope).await?;
         // Kept as long as what it gives may live, so that a replay is still seen.
         let end = now.plus(core.settings.refresh_lifetime.max(granted.lifetime));

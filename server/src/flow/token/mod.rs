@@ -2,12 +2,14 @@
 
 mod begin;
 mod client_credentials;
+mod extension;
 pub(super) mod code;
 mod password;
 pub(super) mod refresh;
 
 use super::mint::TokenResponse;
 use super::{Call, Core, clients};
+use crate::oauth::client::GrantType;
 use crate::oauth::client_auth::PresentedClient;
 use crate::oauth::error::OAuthError;
 use crate::oauth::grant;
@@ -24,8 +26,12 @@ pub async fn exchange(
     authorization: Option<&str>,
     params: &Params,
 ) -> Result<TokenResponse, OAuthError> {
-    let grant_type = token_request::grant_type(params)?;
-    call.trail.note(|facts| facts.grant = Some(grant_type.name()));
+    let grant_type = token_request::grant_type(params, &core.settings.extension_grants)?;
+    let named = match grant_type {
+        GrantType::Extension => params.optional("grant_type").unwrap_or_default().to_owned().into(),
+        known => known.name().into(),
+    };
+    call.trail.note(|facts| facts.grant = Some(named));
     let presented = PresentedClient::read(authorization, params, core.settings.default_client.as_deref())?;
     let client = clients::authenticate(core, call, presented).await?;
     call.trail.note(|facts| facts.client = Some(client.id.clone()));
@@ -39,5 +45,9 @@ pub async fn exchange(
         Grant::RefreshToken { refresh_token } => refresh::exchange(core, call, &client, &refresh_token, scope).await,
         Grant::ClientCredentials => client_credentials::exchange(core, call, &client, scope).await,
         Grant::AuthorizationCode(grant) => code::exchange(core, call, &client, &grant).await,
+        Grant::ChallengeAnswer { auth_session, response } => {
+            password::answer(core, call, &client, &auth_session, &response, scope).await
+        }
+        Grant::Extension { name, params } => extension::exchange(core, call, &client, &name, params, scope).await,
     }
 }

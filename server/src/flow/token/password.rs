@@ -2,6 +2,7 @@
 
 use super::begin::{Beginning, begin};
 use crate::flow::mint::{self, Bearer, TokenResponse};
+use crate::flow::login::Login;
 use crate::flow::{Call, Core, contended, identity, login};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::error::OAuthError;
@@ -21,6 +22,32 @@ pub async fn exchange(
     let scope = password::decide(client, requested)?;
     let started_ms = core.clock.now_ms();
     let login = login::by_password(core, call, client, username, password).await?;
+    grant(core, call, client, scope, login, started_ms).await
+}
+
+/// Goes on with a login that led to a challenge.
+pub async fn answer(
+    core: &Core,
+    call: &Call,
+    client: &Client,
+    auth_session: &Zeroizing<String>,
+    response: &Zeroizing<String>,
+    requested: Option<&Scope>,
+) -> Result<TokenResponse, OAuthError> {
+    let scope = password::decide(client, requested)?;
+    let started_ms = core.clock.now_ms();
+    let login = login::by_answer(core, call, client, auth_session, response).await?;
+    grant(core, call, client, scope, login, started_ms).await
+}
+
+async fn grant(
+    core: &Core,
+    call: &Call,
+    client: &Client,
+    scope: Scope,
+    login: Login,
+    started_ms: u64,
+) -> Result<TokenResponse, OAuthError> {
     let account = login.accepted.account;
     let reference = AccountRef { backend: login.backend, id: account.id.clone() };
     let identity = identity::ensure(core, &reference, &account).await?;
@@ -37,7 +64,7 @@ pub async fn exchange(
         acr: login.accepted.acr,
         epoch: identity.epoch,
     };
-    let bearer = Bearer { client, subject: Some(&subject), account: Some(&account), grant: GrantType::Password };
+    let bearer = Bearer { client, subject: Some(&subject), account: Some(&account), grant: GrantType::Password, claims_json: "" };
     let granted = mint::evaluate(core, call, bearer, scope).await?;
     begin(core, call, bearer, granted, Beginning::default()).await?.ok_or_else(contended)
 }

@@ -1,7 +1,7 @@
 //! The refresh grant.
 
 use super::begin::respond;
-use crate::flow::family::LoadedFamily;
+use crate::flow::family::{Freshness, LoadedFamily};
 use crate::flow::mint::{self, Anchor, Bearer, TokenResponse};
 use crate::flow::records::family_key;
 use crate::flow::{Call, Committed, Core, MAX_RELOADS, committed, contended, family};
@@ -29,7 +29,7 @@ pub async fn exchange(
     let unknown = || OAuthError::invalid_grant("the refresh token is not known");
     let presented = known(core, refresh_token).ok_or_else(unknown)?;
     for _ in 0..MAX_RELOADS {
-        let loaded = family::load(core, presented.family).await?.ok_or_else(unknown)?;
+        let loaded = family::load(core, presented.family, Freshness::Now(call)).await?.ok_or_else(unknown)?;
         let (now_ms, grace) = (core.clock.now_ms(), core.settings.grace);
         let decision =
             refresh_token::decide(presented, &loaded.family, loaded.standing, client, requested, grace, now_ms)?;
@@ -82,7 +82,8 @@ async fn answer(
     scope: Scope,
 ) -> Result<TokenResponse, OAuthError> {
     let subject = family.subject.as_ref();
-    let bearer = Bearer { client, subject, account: loaded.account.as_ref(), grant: GrantType::RefreshToken };
+    let (account, claims_json) = (loaded.account.as_ref(), family.claims_json.as_str());
+    let bearer = Bearer { client, subject, account, grant: GrantType::RefreshToken, claims_json };
     let granted = mint::evaluate(core, call, bearer, scope).await?;
     let (id, generation) = (presented.family, family.generation);
     let anchor =

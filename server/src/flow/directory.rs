@@ -1,0 +1,121 @@
+//! Whether an account may still log in: backends that are directories are asked at a refresh.
+
+use super::{Call, Core};
+use crate::oauth::error::OAuthError;
+use crate::oauth::family::AccountRef;
+use crate::plugin::Directory;
+use lru::LruCache;
+use pintle_plugin_api::{Account, PluginError};
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Accounts that are remembered for when a directory is down.
+const MAX_REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
+
+/// A backend that can be asked about its accounts.
+pub struct NamedDirectory {
+    /// The backend's name.
+    pub name: String,
+    /// Whom to ask.
+    pub directory: Arc<dyn Directory>,
+    /// For how long its last answer stands in while it is down; zero: not at all.
+    pub stale: Duration,
+}
+
+/// All such backends, and what they last said.
+pub struct Directories {
+    known: HashMap<String, NamedDirectory>,
+    remembered: Mutex<LruCache<(String, String), Remembered>>,
+}
+
+struct Remembered {
+    account: Account,
+    at_ms: u64,
+}
+
+impl Directories {
+    /// Nothing is remembered yet.
+    #[must_use]
+    pub fn new(directories: Vec<NamedDirectory>) -> Self {
+        let known = directories.into_iter().map(|directory| (directory.name.clone(), directory)).collect();
+        Self { known, remembered: Mutex::new(LruCache::new(MAX_REMEMBERED)) }
+    }
+
+    /// Whether `backend` can be asked.
+    #[must_use]
+    pub fn knows(&self, backend: &str) -> bool {
+        self.known.contains_key(backend)
+    }
+
+    fn remember(&self, reference: &AccountRef, account: &Account, at_ms: u64) {
+        let remembered = Remembered { account: account.clone(), at_ms };
+        let key = (reference.backend.clone(), reference.id.clone());
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).put(key, remembered);
+    }
+
+    /// Forgets an account that is gone: a later outage must not bring it back.
+    fn forget(&self, reference: &AccountRef) {
+        let key = (reference.backend.clone(), reference.id.clone());
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).pop(&key);
+    }
+
+    fn recall(&self, reference: &AccountRef, not_before_ms: u64) -> Option<Account> {
+        let key = (reference.backend.clone(), reference.id.clone());
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        remembered.get(&key).filter(|found| found.at_ms >= not_before_ms).map(|found| found.account.clone())
+    }
+}
+
+/// The account as its backend has it now; `None` where it is gone. While the backend is down, what it said within its
+/// `stale` time stands in.
+///
+/// # Errors
+/// 503 when the backend cannot say.
+pub async fn lookup(core: &Core, call: &Call, reference: &AccountRef) -> Result<Option<Account>, OAuthError> {
+    let broken = |error: &PluginError| OAuthError::unavailable(format!("plugin {}: {error}", reference.backend));
+    let Some(named) = core.directories.known.get(&reference.backend) else {
+        return Err(broken(&PluginError::Internal("it is no directory".to_owned())));
+    };
+    let started = core.clock.monotonic();
+    let answer = named.directory.lookup(&call.context(None), "id", &reference.id).await;
+    let answer = answer.and_then(|found| match found {
+        Some(account) if account.id != reference.id => {
+            Err(PluginError::Internal("it answered with another account than was asked for".to_owned()))
+        }
+        found => Ok(found),
+    });
+    core.note_plugin(call, "directory", &named.name, started, &answer, verdict(&answer));
+    match answer {
+        Ok(Some(account)) => {
+            if !named.stale.is_zero() {
+                core.directories.remember(reference, &account, core.clock.monotonic_ms());
+            }
+            Ok(Some(account))
+        }
+        Ok(None) => {
+            core.directories.forget(reference);
+            Ok(None)
+        }
+        Err(error @ PluginError::Unavailable(_)) => {
+            let stale_ms = u64::try_from(named.stale.as_millis()).unwrap_or(u64::MAX);
+            let since = core.clock.monotonic_ms().saturating_sub(stale_ms);
+            let recalled = if stale_ms == 0 { None } else { core.directories.recall(reference, since) };
+            if recalled.is_some() {
+                call.trail.verdict(&named.name, "stale", 0);
+            }
+            recalled.map(Some).ok_or_else(|| broken(&error))
+        }
+        Err(error) => Err(broken(&error)),
+    }
+}
+
+const fn verdict(answer: &Result<Option<Account>, PluginError>) -> &'static str {
+    match answer {
+        Ok(Some(account)) if account.disabled => "disabled",
+        Ok(Some(_)) => "found",
+        Ok(None) => "gone",
+        Err(_) => "error",
+    }
+}
