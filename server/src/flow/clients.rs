@@ -1,6 +1,6 @@
 //! Clients: those of the configuration first, then those added by command.
 
-use super::Core;
+use super::{Call, Core};
 use super::records::StoredClient;
 use crate::keys::KeyRing;
 use crate::oauth::client::{Client, ClientSecret};
@@ -89,21 +89,31 @@ pub fn keyed_secret(keys: &KeyRing, client_id: &str, secret: &[u8]) -> [u8; 32] 
     keys.mac(SECRET_DOMAIN, &[client_id.as_bytes(), secret])
 }
 
-/// Authenticates the client of a request (RFC 6749 §2.3).
+/// Authenticates the client of a request (RFC 6749 §2.3), and notes who it is, or who it said it was.
 ///
 /// # Errors
 /// `invalid_client`, the same for an unknown client and a wrong secret; 503 when the hashing threads are busy.
-pub async fn authenticate(core: &Core, presented: PresentedClient) -> Result<Arc<Client>, OAuthError> {
+pub async fn authenticate(core: &Core, call: &Call, presented: PresentedClient) -> Result<Arc<Client>, OAuthError> {
+    let PresentedClient { id, secret, .. } = presented;
+    let outcome = check(core, &id, secret).await;
+    call.trail.note(|facts| match &outcome {
+        Ok(client) => facts.client = Some(client.id.clone()),
+        Err(_) => facts.claimed_client = Some(id),
+    });
+    outcome
+}
+
+async fn check(core: &Core, id: &str, secret: Option<Zeroizing<String>>) -> Result<Arc<Client>, OAuthError> {
     let refused = || OAuthError::invalid_client("client authentication failed");
-    let client = core.clients.find(core.store.as_ref(), &presented.id).await?;
-    let Some(secret) = presented.secret else {
+    let client = core.clients.find(core.store.as_ref(), id).await?;
+    let Some(secret) = secret else {
         return match client {
             Some(client) if !client.is_confidential() => Ok(client),
             _ => Err(refused()),
         };
     };
     // Hashed for an unknown client as well, so that it takes the same time.
-    let keyed = keyed_secret(&core.keys, &presented.id, secret.as_bytes());
+    let keyed = keyed_secret(&core.keys, id, secret.as_bytes());
     let Some(client) = client else { return Err(refused()) };
     if matches_keyed(&client, &keyed) || matches_phc(core, &client, &secret).await? {
         return Ok(client);

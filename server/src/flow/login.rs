@@ -32,6 +32,7 @@ pub async fn by_password(
 ) -> Result<Login, OAuthError> {
     let started = core.clock.monotonic_ms();
     let outcome = attempt(core, call, client, username, password).await;
+    core.record_login(call, outcome.as_ref().err());
     if outcome.as_ref().is_err_and(|error| error.code == ErrorCode::InvalidGrant) {
         let floor = u64::try_from(core.settings.failure_time.as_millis()).unwrap_or(u64::MAX);
         core.clock.sleep_until(started.saturating_add(floor)).await;

@@ -97,15 +97,30 @@ pub struct ActiveAccess {
 /// 503 when that cannot be said.
 pub async fn access_token(core: &Core, call: &Call, token: &str) -> Result<Option<ActiveAccess>, OAuthError> {
     match known_access_token(core, call, token).await? {
-        Some(Known::Access(handle)) => of_family(core, &handle).await,
-        Some(Known::Stateless(handle, claims)) => stateless(core, &handle, *claims).await,
+        Some(Known::Access(handle)) => of_family(core, call, &handle).await,
+        Some(Known::Stateless(handle, claims)) => {
+            call.trail.token_of(handle.family, &claims.client_id, None);
+            stateless(core, &handle, *claims).await
+        }
         None => Ok(None),
     }
 }
 
-async fn of_family(core: &Core, handle: &AccessHandle) -> Result<Option<ActiveAccess>, OAuthError> {
+/// The token, of whatever sort, if it works.
+///
+/// # Errors
+/// 503 when that cannot be said.
+pub async fn any_token(core: &Core, call: &Call, token: &str) -> Result<Option<ActiveToken>, OAuthError> {
+    match refresh_token(core, call, token).await? {
+        Some(refresh) => Ok(Some(refresh)),
+        None => Ok(access_token(core, call, token).await?.map(|active| active.token)),
+    }
+}
+
+async fn of_family(core: &Core, call: &Call, handle: &AccessHandle) -> Result<Option<ActiveAccess>, OAuthError> {
     let Some(loaded) = family::load(core, handle.family).await? else { return Ok(None) };
     let family = loaded.family;
+    call.trail.token_of(handle.family, &family.client_id, family.subject.as_ref());
     if !family.accepts(handle, loaded.standing, core.settings.rotation_ends_access, core.clock.now()) {
         return Ok(None);
     }
@@ -159,10 +174,11 @@ async fn stateless(core: &Core, handle: &AccessHandle, claims: Claims) -> Result
 ///
 /// # Errors
 /// 503 when that cannot be said.
-pub async fn refresh_token(core: &Core, token: &str) -> Result<Option<ActiveToken>, OAuthError> {
+async fn refresh_token(core: &Core, call: &Call, token: &str) -> Result<Option<ActiveToken>, OAuthError> {
     let Some(handle) = refresh::known(core, token) else { return Ok(None) };
     let Some(loaded) = family::load(core, handle.family).await? else { return Ok(None) };
     let family = loaded.family;
+    call.trail.token_of(handle.family, &family.client_id, family.subject.as_ref());
     let current = handle.generation == family.generation && family.refreshable;
     if !current || !family.is_alive(loaded.standing) || core.clock.now() >= family.expires_at {
         return Ok(None);

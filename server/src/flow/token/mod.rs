@@ -27,8 +27,7 @@ pub async fn exchange(
     let grant_type = token_request::grant_type(params)?;
     call.trail.note(|facts| facts.grant = Some(grant_type.name()));
     let presented = PresentedClient::read(authorization, params, core.settings.default_client.as_deref())?;
-    let client = clients::authenticate(core, presented).await?;
-    call.trail.note(|facts| facts.client = Some(client.id.clone()));
+    let client = clients::authenticate(core, call, presented).await?;
     grant::permit(&client, grant_type)?;
     let request = TokenRequest::parse(grant_type, params)?;
     let scope = request.scope.as_ref();
