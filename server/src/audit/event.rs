@@ -59,7 +59,7 @@ pub enum AuditKind {
 pub struct PluginVerdict {
     /// Its name in the configuration.
     pub name: Text,
-    /// Of the code that ran, hex in the line; none for the embedding program's own.
+    /// Of the code that ran, hex in the line: the file's, or the executable's for what is linked into it.
     #[serde(serialize_with = "hex", skip_serializing_if = "Option::is_none")]
     pub sha256: Option<[u8; 32]>,
     /// `accepted`, `unknown-user`, `timed-out`, …

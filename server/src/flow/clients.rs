@@ -1,7 +1,7 @@
 //! Clients: those of the configuration first, then those added by command.
 
-use super::{Call, Core};
 use super::records::StoredClient;
+use super::{Call, Core};
 use crate::keys::KeyRing;
 use crate::oauth::client::{Client, ClientSecret};
 use crate::oauth::client_auth::PresentedClient;

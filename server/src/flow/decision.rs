@@ -79,7 +79,7 @@ impl Core {
             sha256: self.plugin_hashes.get(&verdict.plugin).copied(),
             name: verdict.plugin.into(),
             verdict: verdict.verdict.into(),
-            ms: verdict.millis,
+            ms: u64::try_from(verdict.took.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }

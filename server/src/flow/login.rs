@@ -1,8 +1,8 @@
 //! Verifying a user through the chain of backends, with the brute-force defence around it.
 
-use super::{Call, Core};
+use super::{Call, Core, plugin_outcome};
 use crate::lockout::{Admission, AdmitError, TypedName};
-use crate::metrics::{LoginOutcome, PluginOutcome};
+use crate::metrics::LoginOutcome;
 use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::plugin::chain::{ChainOutcome, Verdict};
@@ -56,11 +56,9 @@ async fn attempt(
     };
     let (outcome, steps) = core.users.verify(&call.context(Some(&client.id)), &request).await;
     for step in &steps {
-        let failed = matches!(step.verdict, Verdict::Error);
-        let plugin_outcome = if failed { PluginOutcome::Failed } else { PluginOutcome::Answered };
-        let took = Duration::from_millis(step.duration_ms);
-        core.metrics.plugin_call(&step.backend, "user-verifier", plugin_outcome, took);
-        call.trail.verdict(&step.backend, step.verdict.name(), step.duration_ms);
+        let fault = if let Verdict::Error(fault) = step.verdict { Some(fault) } else { None };
+        core.metrics.plugin_call(&step.backend, "user-verifier", plugin_outcome(fault), step.took);
+        call.trail.verdict(&step.backend, step.verdict.name(), step.took);
     }
     core.metrics.login(counted(&outcome));
     let failed = |why: String| OAuthError::invalid_grant("user name or password is wrong").because(why);

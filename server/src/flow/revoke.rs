@@ -63,12 +63,7 @@ pub async fn token(core: &Core, call: &Call, token: &str, client: Option<&Client
     }
 }
 
-async fn own_family(
-    core: &Core,
-    call: &Call,
-    id: FamilyId,
-    client: Option<&Client>,
-) -> Result<Revocation, OAuthError> {
+async fn own_family(core: &Core, call: &Call, id: FamilyId, client: Option<&Client>) -> Result<Revocation, OAuthError> {
     let Some(loaded) = record::load::<TokenFamily>(core.store.as_ref(), &family_key(id)).await? else {
         return Ok(Revocation::Unknown);
     };

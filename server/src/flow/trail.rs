@@ -3,6 +3,7 @@
 use crate::oauth::family::Subject;
 use crate::oauth::handle::FamilyId;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// One plugin's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,8 +12,8 @@ pub struct PluginVerdict {
     pub plugin: String,
     /// What it said, in a word.
     pub verdict: String,
-    /// Milliseconds it took.
-    pub millis: u64,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// The facts known so far; none of them is a secret.
@@ -66,8 +67,8 @@ impl Trail {
     }
 
     /// Adds a plugin's answer.
-    pub fn verdict(&self, plugin: &str, verdict: &str, millis: u64) {
-        let verdict = PluginVerdict { plugin: plugin.to_owned(), verdict: verdict.to_owned(), millis };
+    pub fn verdict(&self, plugin: &str, verdict: &str, took: Duration) {
+        let verdict = PluginVerdict { plugin: plugin.to_owned(), verdict: verdict.to_owned(), took };
         self.note(|facts| facts.plugins.push(verdict));
     }
 

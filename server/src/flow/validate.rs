@@ -9,9 +9,10 @@ use crate::oauth::error::OAuthError;
 use crate::oauth::family::TokenFamily;
 use crate::oauth::handle::{AccessHandle, AccessKind, FamilyId};
 use crate::oauth::introspection::ActiveToken;
+use crate::plugin::CallError;
 use crate::store::{Key, record, record::Record};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use pintle_plugin_api::{PluginError, TokenVerdict};
+use pintle_plugin_api::TokenVerdict;
 
 /// A token that some format knows and whose handle is ours. It may have ended.
 pub enum Known {
@@ -40,12 +41,12 @@ pub async fn known_access_token(core: &Core, call: &Call, token: &str) -> Result
     Ok(None)
 }
 
-const fn validated(verdict: &Result<TokenVerdict, PluginError>) -> &'static str {
+const fn validated(verdict: &Result<TokenVerdict, CallError>) -> &'static str {
     match verdict {
         Ok(TokenVerdict::Mine(_)) => "mine",
         Ok(TokenVerdict::NotMine) => "not-mine",
         Ok(TokenVerdict::Invalid(_)) => "invalid",
-        Err(_) => "error",
+        Err(ended) => ended.fault.name(),
     }
 }
 

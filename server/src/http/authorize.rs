@@ -2,14 +2,14 @@
 
 use super::endpoint::Request;
 use super::reply;
-use crate::app::App;
+use super::served::Served;
 use crate::flow::{Call, authorize};
 use crate::oauth::error::OAuthError;
 use crate::oauth::params::Params;
 use warp::hyper::header;
 use warp::reply::Response;
 
-pub async fn respond(app: &App, request: &Request, call: &Call) -> Result<Response, OAuthError> {
+pub async fn respond(app: &Served, request: &Request, call: &Call) -> Result<Response, OAuthError> {
     let params = Params::parse(request.query.as_bytes())?;
     let authorization = request.header(header::AUTHORIZATION)?;
     let location = authorize::by_bearer_token(&app.core, call, authorization, &params).await?;

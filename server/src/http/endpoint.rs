@@ -1,7 +1,7 @@
 //! What every endpoint has in common: methods, CORS, metrics, the audit log.
 
+use super::served::Served;
 use super::{authorize, introspect, jwks, metadata, reply, revoke, sharing, token};
-use crate::app::App;
 use crate::audit::AuditKind;
 use crate::flow::Call;
 use crate::oauth::error::OAuthError;
@@ -98,7 +98,7 @@ impl Endpoint {
     }
 
     /// Answers a request at this endpoint.
-    pub async fn serve(self, app: &App, request: Request) -> Response {
+    pub async fn serve(self, app: &Served, request: Request) -> Response {
         let started = app.core.clock.monotonic();
         let call = request.call();
         let outcome = self.respond(app, &request, &call).await;
@@ -119,7 +119,7 @@ impl Endpoint {
         response
     }
 
-    async fn respond(self, app: &App, request: &Request, call: &Call) -> Result<Response, OAuthError> {
+    async fn respond(self, app: &Served, request: &Request, call: &Call) -> Result<Response, OAuthError> {
         if !self.methods().split(", ").any(|method| method == request.method.as_str()) {
             return Ok(reply::method_not_allowed(self.methods()));
         }
@@ -137,7 +137,7 @@ impl Endpoint {
     }
 
     /// What was decided goes into the audit log; what is broken into the ordinary one.
-    fn record(self, app: &App, call: &Call, error: Option<&OAuthError>) {
+    fn record(self, app: &Served, call: &Call, error: Option<&OAuthError>) {
         if let Some(error) = error.filter(|error| error.code.status() >= 500) {
             tracing::error!(request = %call.request_id, endpoint = self.name(), %error, "a request could not be answered");
         }

@@ -1,6 +1,6 @@
 //! Answers: JSON, never cached, with the challenges that the RFCs ask for.
 
-use crate::app::App;
+use super::served::Served;
 use crate::config::model::BearerErrors;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use serde::Serialize;
@@ -43,7 +43,7 @@ pub fn redirect(location: &str) -> Response {
 
 /// An error of an OAuth endpoint (RFC 6749 §5.2, RFC 6750 §3).
 #[must_use]
-pub fn error(app: &App, error: &OAuthError) -> Response {
+pub fn error(app: &Served, error: &OAuthError) -> Response {
     let mut response = match error.code {
         ErrorCode::InvalidToken | ErrorCode::InsufficientScope | ErrorCode::MalformedBearer => bearer_error(app, error),
         _ => plain_error(error),
@@ -71,7 +71,7 @@ fn plain_error(error: &OAuthError) -> Response {
 }
 
 /// A refused Bearer token. Without any token the challenge has no error code (RFC 6750 §3.1).
-fn bearer_error(app: &App, error: &OAuthError) -> Response {
+fn bearer_error(app: &Served, error: &OAuthError) -> Response {
     let code = error.code.as_str();
     let none_sent = error.description().is_empty();
     let description = if none_sent { "the request needs a Bearer token" } else { error.description() };
