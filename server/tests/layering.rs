@@ -27,7 +27,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("prometheus_client", &["metrics.rs"]),
 ];
 
-/// Which of our modules each layer may name beside itself; what is missing here may name everything.
+/// Which of our modules each layer may name beside itself. Every source is in one.
 const LAYERS: &[(&str, &[&str])] = &[
     // Pure: times are values there, and an algorithm is a name.
     ("oauth/", &["oauth", "clock::UnixTime"]),
@@ -49,6 +49,24 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("metrics.rs", &["metrics"]),
     ("audit", &["audit", "clock", "metrics"]),
+    ("http/", &["http", "flow", "oauth", "config", "audit", "metrics", "clock", "entropy"]),
+    (
+        "admin/",
+        &["admin", "flow", "oauth", "store", "keys", "accounts", "lockout", "audit", "config", "clock", "entropy"],
+    ),
+    ("logging.rs", &["logging", "config"]),
+    ("systemd.rs", &["systemd"]),
+    (
+        "app/",
+        &[
+            "app", "http", "flow", "oauth", "store", "plugin", "keys", "accounts", "lockout", "password", "audit",
+            "metrics", "clock", "entropy", "config",
+        ],
+    ),
+    // The binary: it knows the library as `pintle`, by what the library shows to every embedder.
+    ("cli/", &["cli"]),
+    ("main.rs", &["cli"]),
+    ("lib.rs", &[]),
 ];
 
 /// What `oauth` must not know.
@@ -123,7 +141,10 @@ fn no_layer_looks_sideways_or_up() {
     ];
     let mut slips = Vec::new();
     for source in sources().iter().filter(|source| !is_test(&source.path)) {
-        let Some((_, allowed)) = LAYERS.iter().find(|(layer, _)| source.path.starts_with(layer)) else { continue };
+        let Some((_, allowed)) = LAYERS.iter().find(|(layer, _)| source.path.starts_with(layer)) else {
+            slips.push(format!("{} is in no layer", source.path));
+            continue;
+        };
         for module in modules {
             let named = source.code.contains(&format!("crate::{module}::"))
                 || source.code.contains(&format!("crate::{module};"));

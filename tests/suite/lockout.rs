@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use futures_util::future::join_all;
-use pintle::plugin::UserVerifier;
-use pintle_plugin_api::{Accepted, Account, CallContext, PluginError, VerifyOutcome, VerifyRequest};
+use pintle::plugin::{CallError, UserVerifier};
+use pintle_plugin_api::{Accepted, Account, CallContext, VerifyOutcome, VerifyRequest};
 use pintle_tests::{Answer, Caller, Options, TestServer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ struct Counting(AtomicUsize);
 
 #[async_trait]
 impl UserVerifier for Counting {
-    async fn verify(&self, _call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+    async fn verify(&self, _call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, CallError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
         Ok(match (request.username.as_deref(), request.secret.as_slice()) {

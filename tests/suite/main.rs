@@ -1,6 +1,7 @@
 //! Behaviour over HTTP.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
+mod audit;
 mod authorize;
 mod backends;
 mod bad_requests;
@@ -12,6 +13,7 @@ mod hostile;
 mod kill;
 mod lockout;
 mod logins;
+mod monitoring;
 mod packagings;
 mod plugins;
 mod refresh;

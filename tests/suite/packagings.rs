@@ -68,22 +68,22 @@ impl Subject for Loaded {
 
     fn verify(&self, ctx: &CallContext, request: &VerifyRequest) -> Result<VerifyOutcome, PluginError> {
         let verifier = self.plugin.as_user_verifier().unwrap();
-        self.runtime.block_on(verifier.verify(ctx, request.clone()))
+        self.runtime.block_on(verifier.verify(ctx, request.clone())).map_err(|ended| ended.error)
     }
 
     fn evaluate(&self, ctx: &CallContext, query: &ScopeQuery) -> Result<ScopeDecision, PluginError> {
         let policy = self.plugin.as_scope_policy().unwrap();
-        self.runtime.block_on(policy.evaluate(ctx, query.clone()))
+        self.runtime.block_on(policy.evaluate(ctx, query.clone())).map_err(|ended| ended.error)
     }
 
     fn issue(&self, ctx: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError> {
         let format = self.plugin.as_token_format().unwrap();
-        self.runtime.block_on(format.issue(ctx, claims_json, key_id))
+        self.runtime.block_on(format.issue(ctx, claims_json, key_id)).map_err(|ended| ended.error)
     }
 
     fn validate(&self, ctx: &CallContext, token: &str) -> Result<TokenVerdict, PluginError> {
         let format = self.plugin.as_token_format().unwrap();
-        self.runtime.block_on(format.validate(ctx, token))
+        self.runtime.block_on(format.validate(ctx, token)).map_err(|ended| ended.error)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Wiring a server from its configuration.
 
-use super::paths::RoutePaths;
 use super::{App, clients, plugins};
 use crate::accounts::AccountTable;
 use crate::audit::AuditLog;
@@ -10,14 +9,16 @@ use crate::config::secret::SecretError;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::flow::clients::ClientDirectory;
 use crate::flow::{Core, Settings, backends};
+use crate::http::paths::RoutePaths;
+use crate::http::served::Served;
 use crate::keys::{KeyError, KeyOptions, KeyRing, MasterKey, MasterKeyOrigin};
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::password::PasswordHasher;
-use crate::plugin::UserVerifier;
 use crate::plugin::chain::{Backend, UserChain};
 use crate::plugin::registry::{LoadError, LookupError};
 use crate::plugin::services::CoreServices;
+use crate::plugin::{UserVerifier, own_code};
 use crate::store::sled::{OpenError, SledOptions, SledStore};
 use crate::store::{Store, StoreError};
 use std::fs::DirBuilder;
@@ -146,10 +147,15 @@ impl Builder {
     /// See [`StartError`].
     pub async fn build(self) -> Result<App, StartError> {
         let Self { config, environment, clock, entropy, store, master_key, verifiers } = self;
+        // Begun now, as the plugins need it when the rest has been opened.
+        drop(tokio::task::spawn_blocking(own_code::sha256));
         let store = match store {
             Some(store) => store,
             None => open_store(&config, clock.clone())?,
         };
+        let metrics = Metrics::new();
+        let groups = metrics.clone();
+        store.observe_groups(Box::new(move |commits| groups.synced(commits)));
         let (master, master_key) = match master_key {
             Some(given) => given,
             None => MasterKey::load(config.keys.master.as_ref(), &config.data_dir, &*entropy)?,
@@ -173,6 +179,7 @@ impl Builder {
             keys: keys.clone(),
         };
         let registry = plugins::load(&config, Arc::new(services)).await?;
+        let plugin_hashes = plugins::hashes(&registry, verifiers.iter().map(|backend| backend.name.as_str()));
         let chain = plugins::chain(&config, &registry, verifiers)?;
         let mac = keys.clone();
         let lockout = Lockout::new(
@@ -187,11 +194,10 @@ impl Builder {
         }
         let clients = ClientDirectory::new(configured);
         clients.read_stored(store.as_ref()).await?;
-        let metrics = Metrics::new();
         let audit = open_audit(&config, clock.clone(), metrics.clone())?;
         let own_backends = plugins::own_backends(&config);
         let ever_own_backends = backends::remember(store.as_ref(), &own_backends).await?;
-        let core = Core {
+        let core = Arc::new(Core {
             store,
             clock: clock.clone(),
             entropy,
@@ -206,20 +212,18 @@ impl Builder {
             policies: plugins::policies(&config, &registry)?,
             formats: plugins::formats(&config, &registry)?,
             audit,
-            plugin_hashes: plugins::hashes(&registry),
+            plugin_hashes,
             metrics,
             settings: settings(&config),
-        };
-        Ok(App {
-            core,
+        });
+        let served = Arc::new(Served {
+            core: core.clone(),
             paths: RoutePaths::new(&config.paths, &config.issuer),
             bearer_login: config.authorize.bearer_login,
             unauthorized_client_status: config.compatibility.unauthorized_client_status,
             bearer_errors: config.compatibility.bearer_errors,
-            config,
-            registry,
-            master_key,
-        })
+        });
+        Ok(App { core, served, config, registry, master_key })
     }
 }
 

@@ -3,10 +3,10 @@
 use super::StartError;
 use crate::config::model::{Config, PluginEntry, PluginLimits, PluginSource};
 use crate::flow::{NamedFormat, NamedPolicy};
-use crate::plugin::HostServices;
 use crate::plugin::chain::Backend;
 use crate::plugin::registry::{Environment, Registry, builtins};
-use std::collections::{BTreeMap, HashMap};
+use crate::plugin::{HostServices, own_code};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The formats that every server knows: a token of either stays valid when the configured format changes.
@@ -89,12 +89,22 @@ pub fn formats(config: &Config, registry: &Registry) -> Result<Vec<NamedFormat>,
     std::iter::once(first).chain(others).map(format).collect()
 }
 
-/// Which code each plugin is.
+/// The plugins without which logins fail: those of the chain that are not passed over when broken, every policy, and the
+/// format of new tokens.
+pub fn needed(config: &Config) -> BTreeSet<&str> {
+    let chain = config.chain.iter().filter(|entry| !entry.next_on_error).map(|entry| entry.plugin.as_str());
+    let policies = config.scope_policies.iter().map(String::as_str);
+    chain.chain(policies).chain([config.tokens.access.format.as_str()]).collect()
+}
+
+/// Which code each plugin is; that of `embedded` ones is the program's own.
 #[must_use]
-pub fn hashes(registry: &Registry) -> HashMap<String, [u8; 32]> {
+pub fn hashes<'a>(registry: &Registry, embedded: impl Iterator<Item = &'a str>) -> HashMap<String, [u8; 32]> {
     let hash = |text: &str| -> Option<[u8; 32]> {
         let digits = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok());
         digits.collect::<Option<Vec<u8>>>()?.try_into().ok()
     };
-    registry.plugins().filter_map(|plugin| Some((plugin.name.clone(), hash(plugin.sha256.as_deref()?)?))).collect()
+    let loaded = registry.plugins().map(|plugin| (plugin.name.as_str(), plugin.sha256.as_deref()));
+    let all = loaded.chain(embedded.map(|name| (name, own_code::sha256())));
+    all.filter_map(|(name, sha256)| Some((name.to_owned(), hash(sha256?)?))).collect()
 }

@@ -328,8 +328,10 @@ pub struct Log {
 #[derive(Clone, Debug, Default)]
 pub struct Monitoring {
     /// `address`: an own listener for `/health/*` and `/metrics`; without it they are on the main one, `/metrics` only
-    /// for loopback peers.
+    /// for loopback peers, and behind a proxy for nobody.
     pub address: Option<Address>,
+    /// `plain_http` (false): plain HTTP beyond loopback is meant there.
+    pub plain_http: bool,
 }
 
 /// `[trust]`.

@@ -1,8 +1,8 @@
 //! Verifying a user through the chain of backends, with the brute-force defence around it.
 
-use super::{Call, Core};
+use super::{Call, Core, plugin_outcome};
 use crate::lockout::{Admission, AdmitError, TypedName};
-use crate::metrics::{LoginOutcome, PluginOutcome};
+use crate::metrics::LoginOutcome;
 use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::plugin::chain::{ChainOutcome, Verdict};
@@ -32,6 +32,7 @@ pub async fn by_password(
 ) -> Result<Login, OAuthError> {
     let started = core.clock.monotonic_ms();
     let outcome = attempt(core, call, client, username, password).await;
+    core.record_login(call, outcome.as_ref().err());
     if outcome.as_ref().is_err_and(|error| error.code == ErrorCode::InvalidGrant) {
         let floor = u64::try_from(core.settings.failure_time.as_millis()).unwrap_or(u64::MAX);
         core.clock.sleep_until(started.saturating_add(floor)).await;
@@ -55,11 +56,9 @@ async fn attempt(
     };
     let (outcome, steps) = core.users.verify(&call.context(Some(&client.id)), &request).await;
     for step in &steps {
-        let failed = matches!(step.verdict, Verdict::Error);
-        let plugin_outcome = if failed { PluginOutcome::Failed } else { PluginOutcome::Answered };
-        let took = Duration::from_millis(step.duration_ms);
-        core.metrics.plugin_call(&step.backend, "user-verifier", plugin_outcome, took);
-        call.trail.verdict(&step.backend, step.verdict.name(), step.duration_ms);
+        let fault = if let Verdict::Error(fault) = step.verdict { Some(fault) } else { None };
+        core.metrics.plugin_call(&step.backend, "user-verifier", plugin_outcome(fault), step.took);
+        call.trail.verdict(&step.backend, step.verdict.name(), step.took);
     }
     core.metrics.login(counted(&outcome));
     let failed = |why: String| OAuthError::invalid_grant("user name or password is wrong").because(why);

@@ -25,9 +25,9 @@ use crate::metrics::{Metrics, PluginOutcome};
 use crate::oauth::error::OAuthError;
 use crate::password::PasswordHasher;
 use crate::plugin::chain::UserChain;
-use crate::plugin::{ScopePolicy, TokenFormat};
+use crate::plugin::{CallError, Fault, ScopePolicy, TokenFormat};
 use crate::store::{CommitError, Store, StoreError};
-use pintle_plugin_api::{CallContext, PluginError};
+use pintle_plugin_api::CallContext;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -162,17 +162,24 @@ impl Core {
         kind: &'static str,
         plugin: &str,
         started: Duration,
-        answer: &Result<T, PluginError>,
+        answer: &Result<T, CallError>,
         verdict: &str,
     ) {
         let took = self.clock.monotonic().saturating_sub(started);
-        let outcome = match answer {
-            Ok(_) => PluginOutcome::Answered,
-            Err(_) => PluginOutcome::Failed,
-        };
-        self.metrics.plugin_call(plugin, kind, outcome, took);
-        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        call.trail.verdict(plugin, if answer.is_ok() { verdict } else { "error" }, millis);
+        let fault = answer.as_ref().err().map(|ended| ended.fault);
+        self.metrics.plugin_call(plugin, kind, plugin_outcome(fault), took);
+        call.trail.verdict(plugin, fault.map_or(verdict, |fault| fault.name()), took);
+    }
+}
+
+/// For the metrics.
+pub(crate) const fn plugin_outcome(fault: Option<Fault>) -> PluginOutcome {
+    match fault {
+        None => PluginOutcome::Answered,
+        Some(Fault::Failed) => PluginOutcome::Failed,
+        Some(Fault::TimedOut) => PluginOutcome::TimedOut,
+        Some(Fault::Trapped) => PluginOutcome::Trapped,
+        Some(Fault::Overloaded) => PluginOutcome::Overloaded,
     }
 }
 

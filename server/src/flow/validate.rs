@@ -9,9 +9,10 @@ use crate::oauth::error::OAuthError;
 use crate::oauth::family::TokenFamily;
 use crate::oauth::handle::{AccessHandle, AccessKind, FamilyId};
 use crate::oauth::introspection::ActiveToken;
+use crate::plugin::CallError;
 use crate::store::{Key, record, record::Record};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use pintle_plugin_api::{PluginError, TokenVerdict};
+use pintle_plugin_api::TokenVerdict;
 
 /// A token that some format knows and whose handle is ours. It may have ended.
 pub enum Known {
@@ -40,12 +41,12 @@ pub async fn known_access_token(core: &Core, call: &Call, token: &str) -> Result
     Ok(None)
 }
 
-const fn validated(verdict: &Result<TokenVerdict, PluginError>) -> &'static str {
+const fn validated(verdict: &Result<TokenVerdict, CallError>) -> &'static str {
     match verdict {
         Ok(TokenVerdict::Mine(_)) => "mine",
         Ok(TokenVerdict::NotMine) => "not-mine",
         Ok(TokenVerdict::Invalid(_)) => "invalid",
-        Err(_) => "error",
+        Err(ended) => ended.fault.name(),
     }
 }
 
@@ -98,19 +99,35 @@ pub struct ActiveAccess {
 /// 503 when that cannot be said.
 pub async fn access_token(core: &Core, call: &Call, token: &str) -> Result<Option<ActiveAccess>, OAuthError> {
     match known_access_token(core, call, token).await? {
-        Some(Known::Access(handle, claims)) => of_family(core, &handle, claims.as_deref()).await,
-        Some(Known::Stateless(handle, claims)) => stateless(core, &handle, *claims).await,
+        Some(Known::Access(handle, claims)) => of_family(core, call, &handle, claims.as_deref()).await,
+        Some(Known::Stateless(handle, claims)) => {
+            call.trail.token_of(handle.family, &claims.client_id, None);
+            stateless(core, &handle, *claims).await
+        }
         None => Ok(None),
+    }
+}
+
+/// The token, of whatever sort, if it works.
+///
+/// # Errors
+/// 503 when that cannot be said.
+pub async fn any_token(core: &Core, call: &Call, token: &str) -> Result<Option<ActiveToken>, OAuthError> {
+    match refresh_token(core, call, token).await? {
+        Some(refresh) => Ok(Some(refresh)),
+        None => Ok(access_token(core, call, token).await?.map(|active| active.token)),
     }
 }
 
 async fn of_family(
     core: &Core,
+    call: &Call,
     handle: &AccessHandle,
     signed: Option<&Claims>,
 ) -> Result<Option<ActiveAccess>, OAuthError> {
     let Some(loaded) = family::load(core, handle.family).await? else { return Ok(None) };
     let family = loaded.family;
+    call.trail.token_of(handle.family, &family.client_id, family.subject.as_ref());
     if !family.accepts(handle, loaded.standing, core.settings.rotation_ends_access, core.clock.now()) {
         return Ok(None);
     }
@@ -166,10 +183,11 @@ async fn stateless(core: &Core, handle: &AccessHandle, claims: Claims) -> Result
 ///
 /// # Errors
 /// 503 when that cannot be said.
-pub async fn refresh_token(core: &Core, token: &str) -> Result<Option<ActiveToken>, OAuthError> {
+async fn refresh_token(core: &Core, call: &Call, token: &str) -> Result<Option<ActiveToken>, OAuthError> {
     let Some(handle) = refresh::known(core, token) else { return Ok(None) };
     let Some(loaded) = family::load(core, handle.family).await? else { return Ok(None) };
     let family = loaded.family;
+    call.trail.token_of(handle.family, &family.client_id, family.subject.as_ref());
     let current = handle.generation == family.generation && family.refreshable;
     if !current || !family.is_alive(loaded.standing) || core.clock.now() >= family.expires_at {
         return Ok(None);

@@ -2,6 +2,7 @@
 //!
 //! Cheap plugins run on the caller's thread; those that may wait for the host run on tokio's blocking threads.
 
+use super::Fault;
 use super::host::CallHost;
 use super::hosted::{Packaging, lacks};
 use super::limits::Kind;
@@ -66,7 +67,10 @@ fn caught<T>(
     host: &LinkedHost,
     work: impl FnOnce(&dyn LinkedInstance, &Call<'_>) -> Result<T, PluginError>,
 ) -> Result<T, PluginError> {
-    catch_unwind(AssertUnwindSafe(|| work(instance, &Call { context, host }))).unwrap_or_else(|_| Err(panicked()))
+    catch_unwind(AssertUnwindSafe(|| work(instance, &Call { context, host }))).unwrap_or_else(|_| {
+        host.call.blame(Fault::Trapped);
+        Err(panicked())
+    })
 }
 
 fn panicked() -> PluginError {

@@ -1,13 +1,13 @@
 //! The host interfaces as one plugin sees them: what the operator allows, within its caps, and only during a call.
 
-use super::HostServices;
 use super::issue::IssueScope;
 use super::limits::{CallLimits, Permit};
 use super::log_line::{Rate, line};
+use super::{Fault, HostServices};
 use pintle_plugin_api::{Account, AccountVerdict, Attr, PluginError};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// The most bytes that one `random.bytes` gives.
 pub const MAX_RANDOM_BYTES: u32 = 4096;
@@ -158,6 +158,7 @@ pub struct CallHost {
     limits: CallLimits,
     issue: Option<IssueScope>,
     closed: AtomicBool,
+    fault: OnceLock<Fault>,
     /// Given back when the last user of this call is gone, which for a native thread may be after the timeout.
     _permit: Option<Permit>,
 }
@@ -172,7 +173,8 @@ impl CallHost {
         issue: Option<IssueScope>,
         permit: Option<Permit>,
     ) -> Self {
-        Self { plugin, request_id: request_id.into(), limits, issue, closed: AtomicBool::new(false), _permit: permit }
+        let (closed, fault) = (AtomicBool::new(false), OnceLock::new());
+        Self { plugin, request_id: request_id.into(), limits, issue, closed, fault, _permit: permit }
     }
 
     /// What holds outside of calls too: log, clock, random, config.
@@ -196,6 +198,16 @@ impl CallHost {
     /// Ends the call: from now on nothing is answered.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+    }
+
+    /// A packaging says that the call ends for another reason than the plugin's own word. The first one counts.
+    pub(super) fn blame(&self, fault: Fault) {
+        let _ = self.fault.set(fault);
+    }
+
+    /// Why a call that has ended without an answer did.
+    pub(super) fn fault(&self) -> Fault {
+        self.fault.get().copied().unwrap_or(Fault::Failed)
     }
 
     /// Whether the call is over.

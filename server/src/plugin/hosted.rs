@@ -3,8 +3,8 @@
 
 use super::host::{CallHost, PluginHost};
 use super::issue::{Finished, IssueScope};
-use super::limits::{CallLimits, Gate, Kind, Limits, MAX_PAYLOAD_BYTES};
-use super::{ScopePolicy, TokenFormat, UserVerifier};
+use super::limits::{CallLimits, Gate, Kind, Limits, MAX_PAYLOAD_BYTES, Permit};
+use super::{CallError, Fault, ScopePolicy, TokenFormat, UserVerifier};
 use async_trait::async_trait;
 use pintle_plugin_api::{
     CallContext, IssuedToken, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome, VerifyRequest,
@@ -81,7 +81,12 @@ impl Hosted {
     /// Why the plugin could not answer now.
     pub async fn health(&self, call: &CallContext) -> Result<(), PluginError> {
         let limits = self.limits.of_lifecycle();
-        self.run(call, limits, None, |host, call| self.packaging.health(host, call)).await
+        let answer = self.run(call, limits, None, |host, call| self.packaging.health(host, call)).await;
+        answer.map_err(|ended| ended.error)
+    }
+
+    async fn enter(&self) -> Result<Permit, CallError> {
+        self.gate.enter().await.map_err(|error| CallError { error, fault: Fault::Overloaded })
     }
 
     /// Runs one call: waits for its turn, sets its deadline, and ends it in time.
@@ -91,8 +96,8 @@ impl Hosted {
         limits: CallLimits,
         issue: Option<IssueScope>,
         start: impl FnOnce(Arc<CallHost>, CallContext) -> F,
-    ) -> Result<T, PluginError> {
-        let permit = self.gate.enter().await?;
+    ) -> Result<T, CallError> {
+        let permit = self.enter().await?;
         let host = CallHost::new(Arc::clone(&self.host), &call.request_id, limits, issue, Some(permit));
         self.run_on(Arc::new(host), call, start).await
     }
@@ -102,14 +107,17 @@ impl Hosted {
         host: Arc<CallHost>,
         call: &CallContext,
         start: impl FnOnce(Arc<CallHost>, CallContext) -> F,
-    ) -> Result<T, PluginError> {
+    ) -> Result<T, CallError> {
         let wall = host.limits().wall;
-        let _closes = Closes(Arc::clone(&host));
+        let closes = Closes(Arc::clone(&host));
         let deadline_ms = u32::try_from(wall.as_millis()).unwrap_or(u32::MAX);
         let call = CallContext { deadline_ms, ..call.clone() };
         match tokio::time::timeout(wall, start(host, call)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(PluginError::Unavailable(format!("no answer within {deadline_ms} ms"))),
+            Ok(answer) => answer.map_err(|error| CallError { error, fault: closes.0.fault() }),
+            Err(_) => {
+                let error = PluginError::Unavailable(format!("no answer within {deadline_ms} ms"));
+                Err(CallError { error, fault: Fault::TimedOut })
+            }
         }
     }
 
@@ -118,10 +126,10 @@ impl Hosted {
         call: &CallContext,
         claims_json: &str,
         key_id: &str,
-    ) -> Result<(IssuedToken, Finished), PluginError> {
+    ) -> Result<(IssuedToken, Finished), CallError> {
         let (alg, typ) = (call.ext("alg").unwrap_or_default(), call.ext("typ").unwrap_or_default());
         let issue = IssueScope::new(claims_json, key_id, alg, typ)?;
-        let permit = self.gate.enter().await?;
+        let permit = self.enter().await?;
         let limits = self.limits.of(Kind::TokenFormat);
         let host = Arc::new(CallHost::new(Arc::clone(&self.host), &call.request_id, limits, Some(issue), Some(permit)));
         let (claims_json, key_id) = (claims_json.to_owned(), key_id.to_owned());
@@ -145,7 +153,7 @@ impl Drop for Closes {
 
 #[async_trait]
 impl UserVerifier for Hosted {
-    async fn verify(&self, call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+    async fn verify(&self, call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, CallError> {
         check_payload(request.secret.len() + request.username.as_ref().map_or(0, String::len))?;
         let limits = self.limits.of(Kind::UserVerifier);
         self.run(call, limits, None, |host, call| self.packaging.verify_user(host, call, request)).await
@@ -154,7 +162,7 @@ impl UserVerifier for Hosted {
 
 #[async_trait]
 impl ScopePolicy for Hosted {
-    async fn evaluate(&self, call: &CallContext, query: ScopeQuery) -> Result<ScopeDecision, PluginError> {
+    async fn evaluate(&self, call: &CallContext, query: ScopeQuery) -> Result<ScopeDecision, CallError> {
         let limits = self.limits.of(Kind::ScopePolicy);
         self.run(call, limits, None, |host, call| self.packaging.evaluate_scope(host, call, query)).await
     }
@@ -163,12 +171,12 @@ impl ScopePolicy for Hosted {
 #[async_trait]
 impl TokenFormat for Hosted {
     /// A token that was not signed is given to `validate`, which must find the handle in it.
-    async fn issue(&self, call: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError> {
+    async fn issue(&self, call: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, CallError> {
         let (mut issued, finished) = self.issue_within(call, claims_json, key_id).await?;
         if let Finished::Handle(handle) = finished {
             match self.validate(call, &issued.token).await? {
                 TokenVerdict::Mine(found) if found == handle => {}
-                _ => return Err(PluginError::Internal("the format does not know its own token".to_owned())),
+                _ => return Err(PluginError::Internal("the format does not know its own token".to_owned()).into()),
             }
         }
         // It is for the audit log only: no reason to fail, and none to log what is not as it should be.
@@ -178,7 +186,7 @@ impl TokenFormat for Hosted {
         Ok(issued)
     }
 
-    async fn validate(&self, call: &CallContext, token: &str) -> Result<TokenVerdict, PluginError> {
+    async fn validate(&self, call: &CallContext, token: &str) -> Result<TokenVerdict, CallError> {
         check_payload(token.len())?;
         let (limits, token) = (self.limits.of(Kind::TokenFormat), token.to_owned());
         self.run(call, limits, None, |host, call| self.packaging.validate_token(host, call, token)).await

@@ -6,12 +6,14 @@
 pub mod build;
 pub mod builtin;
 pub mod chain;
+mod fault;
 pub mod host;
 pub mod hosted;
 pub mod issue;
 pub mod limits;
 mod log_line;
 pub mod native;
+pub mod own_code;
 pub mod private_dir;
 pub mod registry;
 pub mod services;
@@ -19,6 +21,8 @@ pub mod services;
 pub(crate) mod testing;
 #[cfg(feature = "wasm")]
 pub mod wasm;
+
+pub use fault::{CallError, Fault};
 
 use async_trait::async_trait;
 use pintle_plugin_api::{
@@ -30,24 +34,24 @@ use pintle_plugin_api::{
 #[async_trait]
 pub trait UserVerifier: Send + Sync {
     /// Asks whether the proof is the user's.
-    async fn verify(&self, call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, PluginError>;
+    async fn verify(&self, call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, CallError>;
 }
 
 /// Kind `scope-policy`. The core intersects the decision with what the client may have, so a policy can never widen it.
 #[async_trait]
 pub trait ScopePolicy: Send + Sync {
     /// Asks what of the requested scopes may be granted.
-    async fn evaluate(&self, call: &CallContext, query: ScopeQuery) -> Result<ScopeDecision, PluginError>;
+    async fn evaluate(&self, call: &CallContext, query: ScopeQuery) -> Result<ScopeDecision, CallError>;
 }
 
 /// Kind `token-format`. The core compares the finished token's claims with its own before the token leaves.
 #[async_trait]
 pub trait TokenFormat: Send + Sync {
     /// Asks for a token with these claims; `key_id` is the key that `sign` will take.
-    async fn issue(&self, call: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError>;
+    async fn issue(&self, call: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, CallError>;
 
     /// Asks for the handle in a token.
-    async fn validate(&self, call: &CallContext, token: &str) -> Result<TokenVerdict, PluginError>;
+    async fn validate(&self, call: &CallContext, token: &str) -> Result<TokenVerdict, CallError>;
 }
 
 /// What the host interfaces of the WIT stand on; `app.rs` wires the real one, tests a small one. `plugin` is the name

@@ -8,6 +8,7 @@ mod library;
 mod tests;
 mod workers;
 
+use super::Fault;
 use super::host::{CallHost, PluginHost};
 use super::hosted::{Packaging, lacks};
 use super::limits::Kind;
@@ -148,6 +149,7 @@ impl NativePlugin {
             pintle_plugin_api::wire::encode(request).map_err(|error| PluginError::Internal(error.to_string()))?;
         let deadline = Instant::now() + host.limits().wall;
         let (instance, permit) = self.turn().await?;
+        let call = Arc::clone(&host);
         let call_id = self.next_call.fetch_add(1, Ordering::Relaxed);
         let abandoned = self.abandoned(&instance, call_id, deadline);
         let current = Arc::clone(&self.current);
@@ -155,6 +157,7 @@ impl NativePlugin {
             let reply = instance.call(call_id, method, &request, host);
             // Before the turn is given on: a broken instance gets no further call.
             if reply.status < 0 {
+                call.blame(Fault::Trapped);
                 retire(&current, &instance);
             }
             drop(permit);

@@ -6,7 +6,7 @@ mod tests;
 
 use super::hosted::Hosted;
 use super::limits::Kind;
-use super::{HostServices, ScopePolicy, TokenFormat, UserVerifier};
+use super::{CallError, HostServices, ScopePolicy, TokenFormat, UserVerifier};
 use crate::config::model::{PluginEntry, Trust};
 use async_trait::async_trait;
 use pintle_plugin_api::linked::LinkedPlugin;
@@ -70,7 +70,7 @@ pub struct LoadedPlugin {
     pub packaging: PackagingKind,
     /// Its manifest's version; empty where it could not be loaded.
     pub version: String,
-    /// Of its file, in hex; none for a builtin, which is part of the server's.
+    /// Of its code, in hex: its file's, or for a builtin the executable's; none where that could not be read.
     pub sha256: Option<String>,
     /// What it exports; empty where it could not be loaded.
     pub kinds: Vec<Kind>,
@@ -141,32 +141,32 @@ impl LoadedPlugin {
 struct Unavailable(String);
 
 impl Unavailable {
-    fn answer<T>(&self) -> Result<T, PluginError> {
-        Err(PluginError::Unavailable(format!("not loaded: {}", self.0)))
+    fn answer<T>(&self) -> Result<T, CallError> {
+        Err(PluginError::Unavailable(format!("not loaded: {}", self.0)).into())
     }
 }
 
 #[async_trait]
 impl UserVerifier for Unavailable {
-    async fn verify(&self, _call: &CallContext, _request: VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+    async fn verify(&self, _call: &CallContext, _request: VerifyRequest) -> Result<VerifyOutcome, CallError> {
         self.answer()
     }
 }
 
 #[async_trait]
 impl ScopePolicy for Unavailable {
-    async fn evaluate(&self, _call: &CallContext, _query: ScopeQuery) -> Result<ScopeDecision, PluginError> {
+    async fn evaluate(&self, _call: &CallContext, _query: ScopeQuery) -> Result<ScopeDecision, CallError> {
         self.answer()
     }
 }
 
 #[async_trait]
 impl TokenFormat for Unavailable {
-    async fn issue(&self, _call: &CallContext, _claims: &str, _key_id: &str) -> Result<IssuedToken, PluginError> {
+    async fn issue(&self, _call: &CallContext, _claims: &str, _key_id: &str) -> Result<IssuedToken, CallError> {
         self.answer()
     }
 
-    async fn validate(&self, _call: &CallContext, _token: &str) -> Result<TokenVerdict, PluginError> {
+    async fn validate(&self, _call: &CallContext, _token: &str) -> Result<TokenVerdict, CallError> {
         self.answer()
     }
 }

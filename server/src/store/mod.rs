@@ -218,6 +218,9 @@ pub struct StoreStats {
     pub syncs: u64,
 }
 
+/// Is told the number of batches that one sync made durable. It must not wait.
+pub type GroupObserver = Box<dyn Fn(u64) + Send + Sync>;
+
 /// An engine.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -247,4 +250,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Figures for the metrics.
     fn stats(&self) -> StoreStats;
+
+    /// From now on tells `observer` how many batches each sync made durable, if the engine syncs. Once only.
+    fn observe_groups(&self, _observer: GroupObserver) {}
 }

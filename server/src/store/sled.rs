@@ -13,7 +13,7 @@ mod table;
 mod tests;
 mod versions;
 
-use super::{Batch, CommitError, Key, Store, StoreError, StoreStats, Versioned};
+use super::{Batch, CommitError, GroupObserver, Key, Store, StoreError, StoreStats, Versioned};
 use crate::clock::Clock;
 use async_trait::async_trait;
 use committer::{Committer, Counters, Request, Sync};
@@ -225,6 +225,10 @@ impl Store for SledStore {
             commits: self.counters.commits.load(Ordering::Relaxed),
             syncs: self.counters.syncs.load(Ordering::Relaxed),
         }
+    }
+
+    fn observe_groups(&self, observer: GroupObserver) {
+        let _ = self.counters.observer.set(observer);
     }
 }
 

@@ -15,6 +15,7 @@ fn a_check_makes_nothing_and_says_what_would_run() {
     let local = report["plugins"].as_array().unwrap().iter().find(|plugin| plugin["name"] == "local").unwrap();
     assert_eq!((&local["packaging"], &local["kinds"][0]), (&"builtin".into(), &"user-verifier".into()));
     assert!(local["version"].is_string(), "{local}");
+    assert_eq!(local["sha256"].as_str().map(str::len), Some(64), "the executable's: {local}");
     assert_eq!((&report["token_format"], &report["algorithm"]), (&"jwt".into(), &"EdDSA".into()));
     assert!(report["store"]["state"].as_str().unwrap().contains("not there yet"));
     let warnings = report["warnings"].to_string();

@@ -128,8 +128,10 @@ impl Running {
         self.child.wait().unwrap();
     }
 
-    fn url(&self) -> &str {
-        self.calls[0].rsplit(' ').next().unwrap()
+    /// The address and port that it printed.
+    pub fn host(&self) -> &str {
+        let url = self.calls[0].rsplit(' ').next().unwrap();
+        url.split("://").nth(1).unwrap().split('/').next().unwrap()
     }
 
     /// A printed call, issued: status and answer.
@@ -152,7 +154,7 @@ impl Running {
     }
 
     fn exchange(&self, head: &str, body: &str) -> (u16, Value) {
-        let host = self.url().strip_prefix("http://").unwrap().split('/').next().unwrap();
+        let host = self.host();
         let mut stream = TcpStream::connect(host).unwrap();
         write!(stream, "{head}Host: {host}\r\nConnection: close\r\n\r\n{body}").unwrap();
         let mut answer = String::new();

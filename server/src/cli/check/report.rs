@@ -65,10 +65,10 @@ pub struct Endpoints {
 
 impl Endpoints {
     pub fn of(app: &App) -> Self {
-        let paths = &app.paths;
+        let paths = &app.served.paths;
         Self {
             token: paths.token.clone(),
-            authorize: if app.bearer_login { paths.authorize.clone() } else { Vec::new() },
+            authorize: if app.served.bearer_login { paths.authorize.clone() } else { Vec::new() },
             introspect: paths.introspect.clone(),
             revoke: paths.revoke.clone(),
             jwks: paths.jwks.clone(),
@@ -110,7 +110,7 @@ pub struct PluginFacts {
     pub kinds: Vec<&'static str>,
     /// What the plugin says about itself; none where it could not be loaded.
     pub version: Option<String>,
-    /// Of the file.
+    /// Of the file; of the executable for a linked-in one.
     pub sha256: Option<String>,
     /// Why it could not be loaded.
     pub failure: Option<String>,

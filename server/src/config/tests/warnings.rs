@@ -15,7 +15,8 @@ fn a_careful_configuration_has_no_warnings() {
 fn transport_warnings() {
     let text = format!(
         "issuer = \"http://id.example.com\"\n{MASTER}[listen]\naddress = \"0.0.0.0:80\"\nbehind_proxy = true\n\
-         trusted_proxies = [\"10.0.0.1\", \"0.0.0.0/0\", \"::/0\"]\n[monitoring]\naddress = \"0.0.0.0:9090\"\n"
+         trusted_proxies = [\"10.0.0.1\", \"0.0.0.0/0\", \"::/0\"]\n[monitoring]\naddress = \"0.0.0.0:9090\"\n\
+         plain_http = true\n"
     );
     let expected = "\
 pintle.toml:1: issuer: http beyond loopback: clients should refuse it (RFC 8414 §2)

@@ -26,6 +26,7 @@ pub async fn exchange(
     for _ in 0..MAX_RELOADS {
         let loaded = record::load::<StoredCode>(core.store.as_ref(), &key).await?;
         let loaded = loaded.ok_or_else(|| OAuthError::invalid_grant("the code is not known"))?;
+        call.trail.token_of(loaded.value.family, &loaded.value.client_id, Some(&loaded.value.subject));
         let now = core.clock.now();
         let (id, subject, scope, parent) = match authorization_code::decide(grant, &loaded.value, client, now)? {
             Decision::Issue { family, subject, scope, parent } => (family, subject, scope, parent),

@@ -28,7 +28,6 @@ pub async fn exchange(
     call.trail.note(|facts| facts.grant = Some(grant_type.name()));
     let presented = PresentedClient::read(authorization, params, core.settings.default_client.as_deref())?;
     let client = clients::authenticate(core, call, presented).await?;
-    call.trail.note(|facts| facts.client = Some(client.id.clone()));
     grant::permit(&client, grant_type)?;
     let request = TokenRequest::parse(grant_type, params)?;
     let scope = request.scope.as_ref();

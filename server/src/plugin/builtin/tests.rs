@@ -45,12 +45,23 @@ mod cheap {
 }
 
 async fn evaluate(scope: &str) -> Result<ScopeDecision, PluginError> {
+    evaluate_and_blame(scope).await.0
+}
+
+async fn evaluate_and_blame(scope: &str) -> (Result<ScopeDecision, PluginError>, Fault) {
     let plugin = Linked::new(&LinkedPlugin::new::<cheap::Cheap>(), "{}").unwrap();
     assert_eq!(plugin.kinds(), [Kind::ScopePolicy]);
     let host = PluginHost::new("p", Arc::new(FakeServices::default()), [Interface::Kv], "{}");
     let host = Arc::new(CallHost::new(Arc::new(host), "r", call_limits(), None, None));
     let query = ScopeQuery { requested: vec![scope.to_owned()], ..ScopeQuery::default() };
-    plugin.evaluate_scope(host, CallContext::default(), query).await
+    let answer = plugin.evaluate_scope(host.clone(), CallContext::default(), query).await;
+    (answer, host.fault())
+}
+
+#[tokio::test]
+async fn a_panic_is_told_from_an_error() {
+    assert_eq!(evaluate_and_blame("panic").await.1, Fault::Trapped);
+    assert_eq!(evaluate_and_blame("wait").await.1, Fault::Failed);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use crate::plugin::host::{Interface, PluginHost};
 use crate::plugin::hosted::{Hosted, Packaging};
 use crate::plugin::limits::{Kind, Limits};
 use crate::plugin::native::NativePlugin;
+use crate::plugin::own_code;
 use crate::plugin::private_dir::{PrivateDir, sha256_hex};
 #[cfg(feature = "wasm")]
 use crate::plugin::{host::CallHost, wasm::WasmHost};
@@ -73,7 +74,7 @@ impl<'a> Loader<'a> {
     /// The loaded or unavailable plugin, or every fault that keeps the server from starting.
     pub(super) async fn load(&self, name: &str, entry: &PluginEntry) -> Result<LoadedPlugin, Vec<String>> {
         let loaded = match &entry.source {
-            PluginSource::Builtin(builtin) => self.builtin(name, entry, builtin),
+            PluginSource::Builtin(builtin) => self.builtin(name, entry, builtin).await,
             PluginSource::Native(path) => self.native(name, entry, path).await,
             PluginSource::Wasm(path) => self.component(name, entry, path).await,
         };
@@ -90,7 +91,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn builtin(&self, name: &str, entry: &PluginEntry, builtin: &str) -> Result<Ready, Failure> {
+    async fn builtin(&self, name: &str, entry: &PluginEntry, builtin: &str) -> Result<Ready, Failure> {
         let plugin = self.environment.builtins.get(builtin).ok_or_else(|| {
             let known = self.environment.builtins.keys().cloned().collect::<Vec<_>>().join(", ");
             Failure::Config(vec![format!("source: there is no builtin `{builtin}`, but {known}")])
@@ -102,7 +103,8 @@ impl<'a> Loader<'a> {
         };
         let linked = Linked::new(plugin, &entry.config_json).map_err(config_faults)?;
         let (kinds, host) = (linked.kinds(), self.host(name, entry, allowed));
-        Ok(Ready { packaging: Box::new(linked), manifest, kinds, host, sha256: None })
+        let sha256 = blocking(|| Ok(own_code::sha256().map(str::to_owned))).await?;
+        Ok(Ready { packaging: Box::new(linked), manifest, kinds, host, sha256 })
     }
 
     async fn native(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {

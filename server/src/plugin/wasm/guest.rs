@@ -2,6 +2,7 @@
 
 use super::engine::{TICK, Ticker};
 use super::state::State;
+use crate::plugin::Fault;
 use crate::plugin::host::CallHost;
 use crate::plugin::limits::{CallLimits, MAX_PAYLOAD_BYTES};
 use crate::plugin::log_line::safe;
@@ -122,11 +123,18 @@ fn spend_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateD
 }
 
 fn failure(error: &wasmtime::Error, state: &State, limits: CallLimits) -> PluginError {
-    let why = match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => format!("it used more than {} ms of CPU time", limits.cpu.as_millis()),
-        _ if state.memory.refused => format!("it used more than {} bytes of memory", limits.memory_bytes),
-        _ => format!("it failed: {}", first_line(error)),
+    let (fault, why) = match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => {
+            (Fault::TimedOut, format!("it used more than {} ms of CPU time", limits.cpu.as_millis()))
+        }
+        _ if state.memory.refused => {
+            (Fault::Trapped, format!("it used more than {} bytes of memory", limits.memory_bytes))
+        }
+        _ => (Fault::Trapped, format!("it failed: {}", first_line(error))),
     };
+    if let Some(host) = &state.host {
+        host.blame(fault);
+    }
     PluginError::Internal(why)
 }
 

@@ -30,11 +30,11 @@ impl Guest {
         Self::verify("(call $reject-with-count)")
     }
 
-    /// The same after some milliseconds of work, in which others get their turn.
+    /// The same after some epochs of work (10 ms each), in which others get their turn.
     pub(in crate::plugin) fn counting_slowly() -> Self {
         Self::verify(
             "(local $i i32) (loop (local.set $i (i32.add (local.get $i) (i32.const 1)))
-               (br_if 0 (i32.lt_u (local.get $i) (i32.const 20000000)))) (call $reject-with-count)",
+               (br_if 0 (i32.lt_u (local.get $i) (i32.const 60000000)))) (call $reject-with-count)",
         )
     }
 

@@ -3,11 +3,11 @@
 use super::guests::{Guest as Text, component, wit, wit_of};
 use super::*;
 use crate::config::model::PluginLimits;
-use crate::plugin::UserVerifier as _;
 use crate::plugin::host::PluginHost;
 use crate::plugin::hosted::Hosted;
 use crate::plugin::limits::Limits;
 use crate::plugin::testing::{FakeServices, call_limits};
+use crate::plugin::{Fault, UserVerifier as _};
 use std::time::{Duration, Instant};
 
 fn wasm_host() -> WasmHost {
@@ -33,7 +33,7 @@ fn request() -> VerifyRequest {
 }
 
 async fn verify(plugin: &Hosted) -> Result<VerifyOutcome, PluginError> {
-    plugin.verify(&CallContext::default(), request()).await
+    plugin.verify(&CallContext::default(), request()).await.map_err(|ended| ended.error)
 }
 
 fn rejected(why: &str) -> Result<VerifyOutcome, PluginError> {
@@ -91,6 +91,21 @@ async fn a_memory_bomb_gets_no_more_than_its_share() {
     let bomb = "(loop (br_if 0 (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) (unreachable)";
     let error = besiege(&Text::verify(bomb)).await;
     assert_eq!(error, PluginError::Internal("it used more than 67108864 bytes of memory".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_known_whose_doing_the_end_of_a_call_was() {
+    let cases = [
+        ("(loop (br 0))", Fault::TimedOut),
+        ("(call $kv-get (i32.const 2100) (i32.const 4) (i32.const 4096))", Fault::TimedOut),
+        ("(unreachable)", Fault::Trapped),
+    ];
+    let host = wasm_host();
+    for (body, fault) in cases {
+        let plugin = load(&host, &Text::verify(body), 1);
+        let ended = plugin.verify(&CallContext::default(), request()).await.unwrap_err();
+        assert_eq!(ended.fault, fault, "{body}: {ended}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

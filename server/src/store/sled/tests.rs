@@ -154,6 +154,9 @@ async fn after_a_panic_in_the_committer_nothing_is_answered() {
 async fn batches_that_wait_together_share_a_sync() {
     let engine = Sled::default();
     let store = engine.create(clock()).unwrap();
+    let groups = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = groups.clone();
+    store.observe_groups(Box::new(move |commits| seen.lock().unwrap().push(commits)));
     let commits = (0..100).map(|number| {
         let store = store.clone();
         async move { store.commit(Batch::new().put(key(&format!("{number}")), vec![0; 100], None)).await }
@@ -164,6 +167,9 @@ async fn batches_that_wait_together_share_a_sync() {
     let stats = store.stats();
     assert_eq!(stats.commits, 100);
     assert!(stats.syncs < 50, "{stats:?}");
+    let groups = groups.lock().unwrap();
+    assert_eq!((groups.iter().sum::<u64>(), groups.len() as u64), (100, stats.syncs));
+    assert!(groups.iter().any(|commits| *commits > 1), "{groups:?}");
     assert!(stats.disk_bytes > 10_000, "{stats:?}");
 }
 
