@@ -125,13 +125,13 @@ fn failure(error: &wasmtime::Error, state: &State, limits: CallLimits) -> Plugin
     let why = match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => format!("it used more than {} ms of CPU time", limits.cpu.as_millis()),
         _ if state.memory.refused => format!("it used more than {} bytes of memory", limits.memory_bytes),
-        _ => format!("it failed: {}", first_line(error)),
+        _ => format!("it failed: {}", one_line(error)),
     };
     PluginError::Internal(why)
 }
 
-/// The innermost cause on one line: what wraps it is a backtrace of the guest's.
-pub(super) fn first_line(error: &wasmtime::Error) -> String {
+/// The innermost cause on one line, whatever its lines: what wraps it is a backtrace of the guest's.
+pub(super) fn one_line(error: &wasmtime::Error) -> String {
     let cause = error.root_cause().to_string();
-    safe(cause.lines().next().unwrap_or_default(), MAX_ERROR_CHARS)
+    safe(&cause.split_whitespace().collect::<Vec<_>>().join(" "), MAX_ERROR_CHARS)
 }
