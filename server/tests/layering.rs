@@ -20,7 +20,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("argon2", &["password/", "config/secret.rs"]),
     ("ed25519_dalek", &["keys/"]),
     ("aws_lc_rs", &["keys"]),
-    ("rustls", &["http/", "cli/serve.rs"]),
+    ("rustls", &["http/"]),
     ("clap", &["cli/", "main.rs"]),
     ("getrandom", &["entropy.rs"]),
     ("tracing_subscriber", &["logging.rs", "cli/log.rs", "config/operation.rs"]),

@@ -76,7 +76,7 @@ async fn a_native_library_runs_only_where_it_is_trusted_by_its_hash() {
     assert_eq!(with_native(&another, "native = true").await, "503 temporarily_unavailable");
     let zeros = "0".repeat(64);
     let refused = format!(
-        "plugins.scopes: library.so: its sha256 is {{sha256}}, the entry says {zeros}; without `required = true` the \
+        "plugins.scopes.source: library.so: its sha256 is {{sha256}}, the entry says {zeros}; without `required = true` the \
          server would start and its calls fail"
     );
     assert_eq!(with_native(&required, "native = true").await, refused);

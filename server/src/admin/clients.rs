@@ -141,14 +141,21 @@ pub(super) async fn rotate_secret(core: &Core, id: &str) -> Result<Value, AdminE
             return Err(AdminError::refused(format!("{id:?} is a public client: it has no secret")));
         }
         if client.secrets.len() > 1 {
-            let why =
-                format!("{id:?} has two secrets already: `pintle client rotate-secret --drop-old` ends the older");
-            return Err(AdminError::refused(why));
+            let command = format!("pintle client rotate-secret {} --drop-old", shell_word(id));
+            return Err(AdminError::refused(format!("{id:?} has two secrets already: `{command}` ends the older")));
         }
         client.secrets.push(kept(core, id, &secret));
         Ok(())
     });
     json(&ClientView { secret: Some(secret.clone()), ..client.await? })
+}
+
+/// An id, which is any printable ASCII, as one word of a shell.
+fn shell_word(id: &str) -> String {
+    if id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.,:/=+%@".contains(&byte)) {
+        return id.to_owned();
+    }
+    format!("'{}'", id.replace('\'', r"'\''"))
 }
 
 pub(super) async fn drop_old_secret(core: &Core, id: &str) -> Result<Value, AdminError> {
@@ -279,4 +286,15 @@ fn client_key(id: &str) -> Key {
 fn id_of(key: &Key) -> Option<String> {
     let [_, id] = <[Vec<u8>; 2]>::try_from(record::parts(key)?).ok()?;
     String::from_utf8(id).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_word;
+
+    #[test]
+    fn an_id_that_a_shell_would_take_apart_is_quoted() {
+        assert_eq!(shell_word("billing-2"), "billing-2");
+        assert_eq!(shell_word("it's $me"), r"'it'\''s $me'");
+    }
 }

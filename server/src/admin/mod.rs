@@ -8,6 +8,7 @@ mod clients;
 mod error;
 mod keys;
 mod lockout;
+mod pages;
 mod secret;
 pub mod server;
 #[cfg(test)]
@@ -148,6 +149,20 @@ impl Command {
         }
     }
 
+    /// Whether it changes nothing.
+    #[must_use]
+    pub const fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::UserList { .. }
+                | Self::UserShow { .. }
+                | Self::ClientList { .. }
+                | Self::TokenInspect { .. }
+                | Self::KeysList
+                | Self::LockoutList { .. }
+        )
+    }
+
     /// The command for the audit log: what it is about, and no secret. Whose a token is comes to light on the way.
     fn event(&self) -> AuditEvent {
         let event = AuditEvent::new(AuditKind::Admin).action(self.name());
@@ -195,6 +210,14 @@ pub async fn execute(core: &Core, command: Command) -> Result<Value, AdminError>
         Err(error) => event.error(error.kind.name()),
     });
     outcome
+}
+
+/// As [`execute`], with all pages of a list: the answer is then their items.
+///
+/// # Errors
+/// As [`execute`].
+pub async fn execute_all(core: &Core, command: Command) -> Result<Value, AdminError> {
+    pages::all(command, async |command| execute(core, command).await).await
 }
 
 async fn dispatch(core: &Core, call: &Call, command: Command) -> Result<Value, AdminError> {

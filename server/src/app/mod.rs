@@ -2,16 +2,22 @@
 
 mod builder;
 mod clients;
+mod fault;
+mod fetch;
+mod ground;
 mod plugins;
 mod upkeep;
 
 pub use builder::{Builder, StartError};
+pub use fault::Fault;
+pub use ground::StoreState;
 
 use crate::config::model::Config;
 use crate::flow::Core;
 use crate::http::listener::{Drain, Server};
 use crate::http::monitor::{self, Audience};
 use crate::http::served::Served;
+use crate::http::tls::ReloadingTls;
 use crate::keys::MasterKeyOrigin;
 use crate::plugin::registry::Registry;
 use std::future::Future;
@@ -30,6 +36,10 @@ pub struct App {
     pub registry: Registry,
     /// Where the master key came from.
     pub master_key: MasterKeyOrigin,
+    /// What became of the configured store.
+    pub store_state: StoreState,
+    /// Of `listen.tls`, after [`Builder::with_tls`].
+    pub tls: Option<Arc<ReloadingTls>>,
 }
 
 impl App {

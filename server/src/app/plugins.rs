@@ -1,29 +1,93 @@
 //! The configured plugins in their places: the chain, the policies, the formats.
 
-use super::StartError;
+use super::fault::Faults;
 use crate::config::model::{Config, PluginEntry, PluginLimits, PluginSource};
+use crate::entropy::{self, Entropy};
 use crate::flow::{NamedFormat, NamedPolicy};
 use crate::plugin::chain::Backend;
-use crate::plugin::registry::{Environment, Registry, builtins};
+use crate::plugin::registry::{Environment, LoadError, LookupError, Registry, builtins};
 use crate::plugin::{HostServices, own_code};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The formats that every server knows: a token of either stays valid when the configured format changes.
 const FORMATS: [&str; 2] = ["jwt", "opaque"];
 
-/// Loads the plugins of the configuration, and the two formats that need no entry.
-///
-/// # Errors
-/// What is for the operator to put right.
-pub async fn load(config: &Config, services: Arc<dyn HostServices>) -> Result<Registry, StartError> {
+/// A folder for compiled components and copies of libraries.
+pub struct CacheDir {
+    path: PathBuf,
+    /// Removed with this.
+    passing: bool,
+}
+
+impl CacheDir {
+    /// The one in the data folder; where that is not there and nothing is to be made, one elsewhere for the time being.
+    pub fn new(config: &Config, may_make: bool, entropy: &dyn Entropy) -> Self {
+        let path = config.data_dir.join("plugins");
+        if may_make || path.exists() {
+            return Self { path, passing: false };
+        }
+        let name = format!("pintle-{:016x}", u64::from_ne_bytes(entropy::array(entropy)));
+        Self { path: std::env::temp_dir().join(name), passing: true }
+    }
+}
+
+impl Drop for CacheDir {
+    fn drop(&mut self) {
+        if self.passing {
+            // Most likely no plugin needed it.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+/// The plugins, and where each is used.
+pub struct Plugins {
+    pub registry: Registry,
+    /// Who is asked for users, in order.
+    pub chain: Vec<Backend>,
+    pub policies: Vec<NamedPolicy>,
+    /// The configured one first.
+    pub formats: Vec<NamedFormat>,
+}
+
+/// Loads the plugins of the configuration, and the two formats that need no entry. `None` once there are faults.
+pub async fn load(
+    config: &Config,
+    services: Arc<dyn HostServices>,
+    embedded: Vec<Backend>,
+    cache: &CacheDir,
+    faults: &mut Faults<'_>,
+) -> Option<Plugins> {
     let mut entries: BTreeMap<String, PluginEntry> = config.plugins.clone();
     for name in FORMATS {
         entries.entry(name.to_owned()).or_insert_with(|| builtin(name));
     }
-    let cache_dir = config.data_dir.join("plugins");
-    let environment = Environment { services, builtins: builtins(), cache_dir };
-    Registry::load(&entries, &config.trust, &environment).await.map_err(StartError::Plugins)
+    let environment = Environment { services, builtins: builtins(), cache_dir: cache.path.clone() };
+    let registry = match Registry::load(&entries, &config.trust, &environment).await {
+        Ok(registry) => registry,
+        Err(errors) => {
+            errors.iter().for_each(|error| note(error, faults));
+            return None;
+        }
+    };
+    if !faults.is_empty() {
+        // The server would start without these; whoever mends the rest wants to know of them all the same.
+        registry.unavailable().iter().for_each(|error| note(error, faults));
+    }
+    let chain = chain(config, &registry, embedded, faults);
+    let policies = policies(config, &registry, faults);
+    let formats = formats(config, &registry);
+    let formats = faults.take("tokens.access.format", formats)?;
+    faults.is_empty().then_some(Plugins { registry, chain, policies, formats })
+}
+
+/// A plugin's fault, at the key of its entry that it is about: what is wrong with the file is its `source`'s.
+fn note(error: &LoadError, faults: &mut Faults<'_>) {
+    let keyed = error.why.split_once(": ").filter(|(key, _)| ["source", "sha256", "config", "allow"].contains(key));
+    let (key, why) = keyed.unwrap_or(("source", &error.why));
+    faults.add(&format!("plugins.{}.{key}", error.plugin), why);
 }
 
 fn builtin(name: &str) -> PluginEntry {
@@ -39,20 +103,19 @@ fn builtin(name: &str) -> PluginEntry {
 }
 
 /// The configured chain; what of `embedded` it does not name comes before it.
-///
-/// # Errors
-/// When an entry of it is no user verifier.
-pub fn chain(config: &Config, registry: &Registry, embedded: Vec<Backend>) -> Result<Vec<Backend>, StartError> {
+fn chain(config: &Config, registry: &Registry, embedded: Vec<Backend>, faults: &mut Faults<'_>) -> Vec<Backend> {
     let named = |backend: &Backend| config.chain.iter().any(|entry| entry.plugin == backend.name);
     let (named, mut chain): (Vec<_>, Vec<_>) = embedded.into_iter().partition(named);
-    for entry in &config.chain {
+    for (index, entry) in config.chain.iter().enumerate() {
         let verifier = match named.iter().find(|backend| backend.name == entry.plugin) {
-            Some(backend) => backend.verifier.clone(),
-            None => registry.user_verifier(&entry.plugin)?,
+            Some(backend) => Ok(backend.verifier.clone()),
+            None => registry.user_verifier(&entry.plugin),
         };
-        chain.push(Backend { name: entry.plugin.clone(), verifier, next_on_error: entry.next_on_error });
+        let verifier = faults.take(&format!("users.chain[{index}]"), verifier);
+        let backend = |verifier| Backend { name: entry.plugin.clone(), verifier, next_on_error: entry.next_on_error };
+        chain.extend(verifier.map(backend));
     }
-    Ok(chain)
+    chain
 }
 
 /// Backends whose accounts are the core's own: they may use its account table.
@@ -65,20 +128,16 @@ pub fn own_backends(config: &Config) -> Vec<String> {
     config.plugins.iter().filter(|(_, entry)| own(entry)).map(|(name, _)| name.clone()).collect()
 }
 
-/// The configured policies.
-///
-/// # Errors
-/// When one of them is no scope policy.
-pub fn policies(config: &Config, registry: &Registry) -> Result<Vec<NamedPolicy>, StartError> {
-    let policy = |name: &String| Ok(NamedPolicy { name: name.clone(), policy: registry.scope_policy(name)? });
-    config.scope_policies.iter().map(policy).collect()
+fn policies(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<NamedPolicy> {
+    let policy = |(index, name): (usize, &String)| {
+        let policy = faults.take(&format!("scopes.policies[{index}]"), registry.scope_policy(name))?;
+        Some(NamedPolicy { name: name.clone(), policy })
+    };
+    config.scope_policies.iter().enumerate().filter_map(policy).collect()
 }
 
 /// The configured format first, then the others that tokens may be of.
-///
-/// # Errors
-/// When the configured one is no token format.
-pub fn formats(config: &Config, registry: &Registry) -> Result<Vec<NamedFormat>, StartError> {
+fn formats(config: &Config, registry: &Registry) -> Result<Vec<NamedFormat>, LookupError> {
     let first = config.tokens.access.format.as_str();
     let known = |name: &&str| registry.plugin(name).is_some_and(|plugin| plugin.as_token_format().is_some());
     let others = FORMATS.into_iter().filter(|name| *name != first).filter(known);

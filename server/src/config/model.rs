@@ -1,5 +1,6 @@
 //! The configuration once it is parsed and cross-checked: plain typed values.
 
+use super::Places;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -46,6 +47,8 @@ pub struct Config {
     pub plugins: BTreeMap<String, PluginEntry>,
     /// User verifiers that the embedding program brings: the chain may name them.
     pub embedded: Vec<String>,
+    /// Where its keys are written.
+    pub places: Places,
     /// `[users] chain`: who is asked, in order.
     pub chain: Vec<ChainEntry>,
     /// `[scopes] policies`: names of plugins, all of which must grant a scope.

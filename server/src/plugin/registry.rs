@@ -214,7 +214,7 @@ impl Registry {
     ///
     /// # Errors
     /// Everything that is for the operator to put right: a faulty `config` table, a native plugin without trust or hash,
-    /// an unknown builtin or interface, a `required` plugin that cannot be loaded.
+    /// an unknown builtin or interface, a `required` plugin that cannot be loaded; then also why others cannot.
     pub async fn load(
         entries: &BTreeMap<String, PluginEntry>,
         trust: &Trust,
@@ -230,7 +230,21 @@ impl Registry {
                 Err(faults) => errors.extend(faults.into_iter().map(|why| LoadError { plugin: name.clone(), why })),
             }
         }
-        if errors.is_empty() { Ok(Self { plugins }) } else { Err(errors) }
+        let registry = Self { plugins };
+        if errors.is_empty() {
+            return Ok(registry);
+        }
+        errors.extend(registry.unavailable());
+        Err(errors)
+    }
+
+    /// Why each plugin that is not ready could not be loaded.
+    #[must_use]
+    pub fn unavailable(&self) -> Vec<LoadError> {
+        let failed = |plugin: &Arc<LoadedPlugin>| {
+            Some(LoadError { plugin: plugin.name.clone(), why: plugin.failure()?.to_owned() })
+        };
+        self.plugins().filter_map(failed).collect()
     }
 
     /// All of them, by name.

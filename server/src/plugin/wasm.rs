@@ -17,7 +17,7 @@ use super::limits::Kind;
 use super::private_dir::PrivateDir;
 use async_trait::async_trait;
 use bindings::exports::pintle::plugin::{lifecycle, scope_policy, token_format, user_verifier};
-use guest::{Guest, Guests, first_line};
+use guest::{Guest, Guests, one_line};
 use pintle_plugin_api::{
     CallContext, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome,
     VerifyRequest,
@@ -67,9 +67,9 @@ impl WasmHost {
     /// whose type differs from the contract's.
     pub fn load(&self, bytes: &[u8], reuse: u32) -> Result<WasmPlugin, String> {
         let component = cache::component(&self.engine, bytes, self.cache.as_ref())
-            .map_err(|error| format!("not a component of this contract: {}", first_line(&error)))?;
+            .map_err(|error| format!("not a component of this contract: {}", one_line(&error)))?;
         check_imports(&self.engine, &component)?;
-        let instance = self.linker.instantiate_pre(&component).map_err(|error| first_line(&error))?;
+        let instance = self.linker.instantiate_pre(&component).map_err(|error| one_line(&error))?;
         let exports = Exports::find(&self.engine, &instance)?;
         let (ticker, instances) = (Arc::clone(&self.ticker), Arc::clone(&self.instances));
         Ok(WasmPlugin { guests: Guests::new(instance, ticker, instances, reuse), exports })
@@ -118,7 +118,7 @@ impl Exports {
             let exports = |name: &str| name.split('@').next() == Some(&format!("{PACKAGE}{kind}"));
             instance.component().component_type().exports(engine).any(|(name, _)| exports(name))
         };
-        let explain = |error: wasmtime::Error| format!("not a component of this contract: {}", first_line(&error));
+        let explain = |error: wasmtime::Error| format!("not a component of this contract: {}", one_line(&error));
         let found = Self {
             lifecycle: lifecycle::GuestIndices::new(instance).map_err(explain)?,
             user_verifier: exported(Kind::UserVerifier)

@@ -6,6 +6,7 @@
 
 pub mod conformance;
 pub mod memory;
+pub mod overlay;
 pub mod record;
 pub mod sled;
 

@@ -22,7 +22,7 @@ use schema::Migration;
 use std::fs::File;
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -52,7 +52,7 @@ pub enum OpenError {
     Folder {
         /// The store's folder.
         path: PathBuf,
-        /// What the operating system says.
+        /// The file or folder in it, and what the operating system says.
         #[source]
         cause: io::Error,
     },
@@ -119,6 +119,12 @@ impl SledStore {
     /// See [`OpenError`].
     pub fn open(options: SledOptions, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         Self::open_with(options, clock, schema::MIGRATIONS, |file| Box::new(file))
+    }
+
+    /// Whether there is a store in this folder.
+    #[must_use]
+    pub fn exists(path: &Path) -> bool {
+        folder::holds_store(path)
     }
 
     fn open_with(

@@ -63,6 +63,11 @@ impl Ground {
         self.run_with(words, "")
     }
 
+    /// With further environment variables.
+    pub fn run_in(&self, environment: &[(&str, &str)], words: &str) -> Ended {
+        self.command(words).envs(environment.iter().copied()).stdin(Stdio::null()).output().unwrap().into()
+    }
+
     pub fn run_with(&self, words: &str, stdin: &str) -> Ended {
         let mut command = self.command(words);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -112,7 +112,7 @@ async fn a_method_that_decides_nothing_is_no_event() {
         assert_eq!(fixture.ask(Endpoint::Authorize, method, "", "", "").await.0, status, "{method}");
     }
     assert_eq!(fixture.ask(Endpoint::Token, "POST", "", "", LOGIN).await.0, 200);
-    assert_eq!(fixture.events(), ["token.issued"]);
+    assert_eq!(fixture.events(), ["login.accepted", "token.issued"]);
 }
 
 #[tokio::test]
@@ -126,6 +126,7 @@ async fn an_authorization_request_is_one_event_wherever_its_error_goes() {
     assert_eq!(ask("client_id=app&response_type=token&scope=read", &token).await, 302);
     assert_eq!(ask(&format!("{code}&scope=read"), "nonsense").await, 401, "refused in the status");
     let expected = [
+        "login.accepted",
         "token.issued",
         "code.issued",
         "code.refused invalid_scope",

@@ -30,23 +30,34 @@ enum Failure {
     /// The operator has to change something: the server does not start.
     Config(Vec<String>),
     /// It may work another time: the plugin is unavailable.
-    Load(String),
+    Load {
+        why: String,
+        /// Of the file, once it was read.
+        sha256: Option<String>,
+    },
 }
 
 impl Failure {
     fn in_file(self, source: &PluginSource) -> Self {
         match (self, source) {
-            (Self::Load(why), PluginSource::Native(path) | PluginSource::Wasm(path)) => {
-                Self::Load(format!("{}: {why}", path.display()))
+            (Self::Load { why, sha256 }, PluginSource::Native(path) | PluginSource::Wasm(path)) => {
+                Self::Load { why: format!("{}: {why}", path.display()), sha256 }
             }
             (failure, _) => failure,
+        }
+    }
+
+    fn of_file(self, sha256: &str) -> Self {
+        match self {
+            Self::Load { why, .. } => Self::Load { why, sha256: Some(sha256.to_owned()) },
+            Self::Config(faults) => Self::Config(faults),
         }
     }
 }
 
 impl From<String> for Failure {
     fn from(why: String) -> Self {
-        Self::Load(why)
+        Self::Load { why, sha256: None }
     }
 }
 
@@ -81,12 +92,12 @@ impl<'a> Loader<'a> {
         match loaded.map_err(|failure| failure.in_file(&entry.source)) {
             Ok(ready) => Ok(loaded_plugin(name, entry, ready)),
             Err(Failure::Config(faults)) => Err(faults),
-            Err(Failure::Load(why)) if entry.required => {
+            Err(Failure::Load { why, .. }) if entry.required => {
                 Err(vec![format!("{why}; without `required = true` the server would start and its calls fail")])
             }
-            Err(Failure::Load(why)) => {
+            Err(Failure::Load { why, sha256 }) => {
                 tracing::error!(plugin = name, why, "a plugin could not be loaded: its calls answer unavailable");
-                Ok(unavailable(name, entry, why))
+                Ok(unavailable(name, entry, why, sha256))
             }
         }
     }
@@ -115,39 +126,53 @@ impl<'a> Loader<'a> {
             Failure::Config(vec!["sha256: missing; a native plugin loads only by its hash".to_owned()])
         })?;
         let host = self.host(name, entry, allowed(entry)?);
-        let (path, folder, loading) = (path.to_owned(), self.environment.cache_dir.clone(), Arc::clone(&host));
-        let (plugin, sha256) = blocking(move || {
-            let bytes = read(&path)?;
+        let (bytes, found) = read(path).await?;
+        let ready = self.library(bytes, sha256, host).await.map_err(|failure| failure.of_file(&found))?;
+        Ok(Ready { sha256: Some(found), ..ready })
+    }
+
+    /// The library that `bytes` are, where their hash is `sha256`.
+    async fn library(&self, bytes: Vec<u8>, sha256: String, host: Arc<PluginHost>) -> Result<Ready, Failure> {
+        let (folder, loading) = (self.environment.cache_dir.clone(), Arc::clone(&host));
+        let plugin = blocking(move || {
             let private = PrivateDir::open(&folder).map_err(|error| error.to_string())?;
-            let plugin = NativePlugin::load(&bytes, &sha256, &private, loading, Handle::current())?;
-            Ok((plugin, sha256_hex(&bytes)))
+            NativePlugin::load(&bytes, &sha256, &private, loading, Handle::current())
         })
         .await?;
         plugin.start().await.map_err(|error| error.to_string())?.map_err(config_faults)?;
         let (manifest, kinds) = (plugin.manifest().clone(), plugin.kinds());
         if kinds.is_empty() {
-            return Err(Failure::Load("it exports no kind of plugin that this server knows".to_owned()));
+            return Err("it exports no kind of plugin that this server knows".to_owned().into());
         }
-        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: Some(sha256) })
+        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: None })
     }
 
     #[cfg(feature = "wasm")]
     async fn component(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
         let wasm = match &self.wasm {
             Some(wasm) => Arc::clone(wasm.as_ref().map_err(Clone::clone)?),
-            None => return Err(Failure::Load("there is no Wasm host".to_owned())),
+            None => return Err("there is no Wasm host".to_owned().into()),
         };
         let host = self.host(name, entry, allowed(entry)?);
-        let (path, expected, reuse) = (path.to_owned(), entry.sha256.clone(), entry.reuse);
-        let (plugin, sha256) = blocking(move || {
-            let bytes = read(&path)?;
-            let found = sha256_hex(&bytes);
-            if expected.is_some_and(|expected| !found.eq_ignore_ascii_case(&expected)) {
-                return Err(format!("its sha256 is {found}, the entry says another"));
-            }
-            Ok((wasm.load(&bytes, reuse)?, found))
-        })
-        .await?;
+        let (bytes, found) = read(path).await?;
+        let ready = Self::guest(wasm, bytes, found.clone(), entry, host).await;
+        ready.map_err(|failure| failure.of_file(&found))
+    }
+
+    /// The component that `bytes`, whose hash is `sha256`, are.
+    #[cfg(feature = "wasm")]
+    async fn guest(
+        wasm: Arc<WasmHost>,
+        bytes: Vec<u8>,
+        sha256: String,
+        entry: &PluginEntry,
+        host: Arc<PluginHost>,
+    ) -> Result<Ready, Failure> {
+        if entry.sha256.as_ref().is_some_and(|expected| !sha256.eq_ignore_ascii_case(expected)) {
+            return Err(format!("its sha256 is {sha256}, the entry says another").into());
+        }
+        let reuse = entry.reuse;
+        let plugin = blocking(move || wasm.load(&bytes, reuse)).await?;
         let limits = Limits::new(entry.limits.clone()).of_lifecycle();
         let call = || Arc::new(CallHost::new(Arc::clone(&host), "", limits, None, None));
         let described = async {
@@ -201,13 +226,20 @@ fn allowed(entry: &PluginEntry) -> Result<Vec<Interface>, Failure> {
     if faults.is_empty() { Ok(interfaces) } else { Err(Failure::Config(faults)) }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| error.to_string())
+/// The bytes of a file, and their SHA-256 in hex.
+async fn read(path: &Path) -> Result<(Vec<u8>, String), Failure> {
+    let path = path.to_owned();
+    blocking(move || {
+        let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
+        let sha256 = sha256_hex(&bytes);
+        Ok((bytes, sha256))
+    })
+    .await
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, Failure> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err("loading it panicked".to_owned())).map_err(Failure::Load)
+    done.unwrap_or_else(|_| Err("loading it panicked".to_owned())).map_err(Failure::from)
 }
 
 fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready) -> LoadedPlugin {
@@ -224,12 +256,12 @@ fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready) -> LoadedPlugin 
     }
 }
 
-fn unavailable(name: &str, entry: &PluginEntry, why: String) -> LoadedPlugin {
+fn unavailable(name: &str, entry: &PluginEntry, why: String, sha256: Option<String>) -> LoadedPlugin {
     LoadedPlugin {
         name: name.to_owned(),
         packaging: packaging_kind(entry),
         version: String::new(),
-        sha256: entry.sha256.clone(),
+        sha256,
         kinds: Vec::new(),
         self_contained: false,
         state: State::Unavailable(why),

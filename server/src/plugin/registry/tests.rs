@@ -153,6 +153,16 @@ async fn a_plugin_that_cannot_be_loaded_is_unavailable_and_no_more() {
     assert!(errors(loaded)[0].starts_with("plugins.ldap: missing.so"));
 }
 
+#[tokio::test]
+async fn what_keeps_the_server_from_starting_does_not_hide_what_would_not() {
+    let optional = PluginEntry { sha256: Some("00".to_owned()), ..entry(PluginSource::Native("missing.so".into())) };
+    let trust = Trust { native: true, ..Trust::default() };
+    let (_folder, loaded) = load_with(vec![("a", optional), ("b", builtin("jtw"))], trust).await;
+    let errors = errors(loaded);
+    assert!(errors.len() == 2 && errors[0].starts_with("plugins.b: source:"), "{errors:?}");
+    assert!(errors[1].starts_with("plugins.a: missing.so"), "{errors:?}");
+}
+
 #[cfg(feature = "wasm")]
 mod wasm {
     use super::*;

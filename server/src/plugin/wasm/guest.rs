@@ -130,7 +130,7 @@ fn failure(error: &wasmtime::Error, state: &State, limits: CallLimits) -> Plugin
         _ if state.memory.refused => {
             (Fault::Trapped, format!("it used more than {} bytes of memory", limits.memory_bytes))
         }
-        _ => (Fault::Trapped, format!("it failed: {}", first_line(error))),
+        _ => (Fault::Trapped, format!("it failed: {}", one_line(error))),
     };
     if let Some(host) = &state.host {
         host.blame(fault);
@@ -138,8 +138,8 @@ fn failure(error: &wasmtime::Error, state: &State, limits: CallLimits) -> Plugin
     PluginError::Internal(why)
 }
 
-/// The innermost cause on one line: what wraps it is a backtrace of the guest's.
-pub(super) fn first_line(error: &wasmtime::Error) -> String {
+/// The innermost cause on one line, whatever its lines: what wraps it is a backtrace of the guest's.
+pub(super) fn one_line(error: &wasmtime::Error) -> String {
     let cause = error.root_cause().to_string();
-    safe(cause.lines().next().unwrap_or_default(), MAX_ERROR_CHARS)
+    safe(&cause.split_whitespace().collect::<Vec<_>>().join(" "), MAX_ERROR_CHARS)
 }

@@ -268,3 +268,9 @@ fn a_compiled_component_is_cached_and_a_changed_one_is_not_run() {
     host.load(&bytes, 1).unwrap();
     assert_ne!(cache.read(&name).unwrap().unwrap(), compiled, "it was compiled anew");
 }
+
+#[test]
+fn an_error_of_several_lines_is_shown_whole_on_one() {
+    let error = wasmtime::Error::msg("signature: expected=[\n    I32,\n] found=[]");
+    assert_eq!(super::one_line(&error), "signature: expected=[ I32, ] found=[]");
+}

@@ -291,3 +291,14 @@ async fn an_older_store_is_migrated_step_by_step_and_a_newer_one_refused() {
     assert!(matches!(error, OpenError::Newer { found: 3, newest: 2, .. }), "{error}");
     assert!(error.to_string().contains("later release"), "{error}");
 }
+
+#[test]
+fn the_file_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    std::fs::create_dir_all(path.join("lock")).unwrap();
+    let options = SledOptions { path: path.clone(), cache_mib: 1 };
+    let error = SledStore::open(options, Arc::new(ManualClock::default())).err().unwrap().to_string();
+    assert!(error.contains(&format!("cannot be used: {}/lock: Is a directory", path.display())), "{error}");
+    assert!(!SledStore::exists(&path));
+}
