@@ -25,7 +25,7 @@ use crate::oauth::error::OAuthError;
 use crate::password::PasswordHasher;
 use crate::plugin::chain::UserChain;
 use crate::plugin::{ScopePolicy, TokenFormat};
-use crate::store::{CommitError, Store, StoreError};
+use crate::store::{CommitError, Store, StoreError, Version};
 use pintle_plugin_api::{CallContext, PluginError};
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -186,9 +186,9 @@ pub(crate) enum Committed {
 }
 
 /// Sorts a commit's outcome.
-pub(crate) fn committed(outcome: Result<(), CommitError>) -> Result<Committed, OAuthError> {
+pub(crate) fn committed(outcome: Result<Version, CommitError>) -> Result<Committed, OAuthError> {
     match outcome {
-        Ok(()) => Ok(Committed::Done),
+        Ok(_) => Ok(Committed::Done),
         Err(CommitError::Conflict) => Ok(Committed::Reload),
         Err(CommitError::Unavailable(error)) => Err(error.into()),
         Err(error @ CommitError::TooLarge(_)) => Err(OAuthError::server_error(error)),
