@@ -1,7 +1,7 @@
 //! The configured plugins in their places: the chain, the policies, the formats.
 
 use super::StartError;
-use crate::config::model::{Config, PluginEntry, PluginLimits, PluginSource};
+use crate::config::model::{Config, PluginEntry, PluginLimits, PluginSource, PolicyEntry};
 use crate::flow::{NamedFormat, NamedPolicy};
 use crate::plugin::HostServices;
 use crate::plugin::chain::Backend;
@@ -70,7 +70,10 @@ pub fn own_backends(config: &Config) -> Vec<String> {
 /// # Errors
 /// When one of them is no scope policy.
 pub fn policies(config: &Config, registry: &Registry) -> Result<Vec<NamedPolicy>, StartError> {
-    let policy = |name: &String| Ok(NamedPolicy { name: name.clone(), policy: registry.scope_policy(name)? });
+    let policy = |entry: &PolicyEntry| {
+        let policy = registry.scope_policy(&entry.plugin)?;
+        Ok(NamedPolicy { name: entry.plugin.clone(), policy, static_on_error: entry.static_on_error })
+    };
     config.scope_policies.iter().map(policy).collect()
 }
 

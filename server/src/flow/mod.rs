@@ -79,6 +79,8 @@ pub struct NamedPolicy {
     pub name: String,
     /// The policy.
     pub policy: Arc<dyn ScopePolicy>,
+    /// Without its answer, what client and request allow is granted.
+    pub static_on_error: bool,
 }
 
 /// A token format and its name in the configuration.
@@ -150,7 +152,7 @@ impl Call {
 }
 
 impl Core {
-    /// Notes a plugin's answer for the audit log and the metrics.
+    /// Notes a plugin's answer for the audit log and the metrics; `verdict` is what it said, in a word.
     pub(crate) fn note_plugin<T>(
         &self,
         call: &Call,
@@ -167,7 +169,7 @@ impl Core {
         };
         self.metrics.plugin_call(plugin, kind, outcome, took);
         let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        call.trail.verdict(plugin, if answer.is_ok() { verdict } else { "error" }, millis);
+        call.trail.verdict(plugin, verdict, millis);
     }
 }
 

@@ -16,7 +16,7 @@ use pintle::logging;
 use pintle::plugin::registry::LoadedPlugin;
 use pintle::store::memory::MemoryStore;
 use pintle::store::sled::{OpenError, SledOptions, SledStore};
-use report::{ChainStep, Endpoints, KeySource, PluginFacts, Report, StoreFacts};
+use report::{ChainStep, Endpoints, KeySource, PluginFacts, PolicyStep, Report, StoreFacts};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ async fn report(loaded: &Loaded, app: &App, store: StoreFacts) -> Result<Report,
         clients: clients(&app.core).await?,
         chain: config.chain.iter().map(ChainStep::of).collect(),
         plugins: plugins(app),
-        scope_policies: config.scope_policies.clone(),
+        scope_policies: config.scope_policies.iter().map(PolicyStep::of).collect(),
         token_format: config.tokens.access.format.clone(),
         algorithm: algorithms.first().map(|name| (*name).to_owned()),
         master_key: KeySource::of(&app.master_key),
