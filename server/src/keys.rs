@@ -270,7 +270,7 @@ impl KeyRing {
                 return Ok(done);
             }
             match self.store.commit(batch).await {
-                Ok(()) => order = Order::Nothing,
+                Ok(_) => order = Order::Nothing,
                 Err(CommitError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -2,6 +2,7 @@
 
 use crate::plugins::{component, library};
 use pintle_tests::{Options, TestServer};
+use std::time::Duration;
 
 /// The component answers for the users `mine` (wrong password) and `down` (no answer) and knows nobody else; the second
 /// backend knows them all.
@@ -38,6 +39,40 @@ async fn unknown_asks_the_next_one_rejected_stops_and_broken_is_the_operators_ch
     ] {
         assert_eq!(answer(&stop, username, password).await, stopping, "{username}, {password}, stop");
         assert_eq!(answer(&next, username, password).await, going_on, "{username}, {password}, next");
+    }
+}
+
+/// A policy whose file is not there: no answer, ever.
+#[tokio::test]
+async fn a_broken_scope_policy_ends_the_login_unless_the_operator_does_without_it() {
+    for (on_error, expected, verdict) in [
+        ("stop", "503 temporarily_unavailable", "error"),
+        ("static", "200 read", "error, scope as client and request allow"),
+    ] {
+        let overlay = format!(
+            "[plugins.gone]\nsource = \"gone.wasm\"\n[log]\naudit = \"audit.log\"\n\
+             [scopes]\npolicies = [{{ plugin = \"gone\", on_error = \"{on_error}\" }}]\n"
+        );
+        let server = Options::reference("clarico").overlay(&overlay).start().await;
+        server.user("ann", "correct horse").await;
+        let body = "grant_type=password&username=ann&password=correct horse&scope=read";
+        let answer = server.caller().post("/token", body).await;
+        let seen = if answer.status == 200 { format!("200 {}", answer.field("scope")) } else { answer.error() };
+        assert_eq!(seen, expected);
+        let body = "grant_type=password&username=ann&password=correct horse&scope=admin";
+        assert_eq!(
+            server.caller().post("/token", body).await.error(),
+            "400 invalid_scope",
+            "never more than the client's"
+        );
+        let (audit, verdict) = (server.folder.path().join("audit.log"), format!("{verdict:?}"));
+        let written = async {
+            while !std::fs::read_to_string(&audit).unwrap().contains(&verdict) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let written = tokio::time::timeout(Duration::from_secs(10), written).await;
+        assert!(written.is_ok(), "{}", std::fs::read_to_string(&audit).unwrap());
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 const PLUGINS: [&str; 4] = ["accounts", "scope-rules", "jwt", "opaque"];
 
 fn entry(source: PluginSource, sha256: Option<String>) -> PluginEntry {
-    let allow = Some(vec!["accounts".to_owned(), "kv".to_owned()]);
+    let allow = Some(["accounts", "crypto", "kv"].map(str::to_owned).to_vec());
     PluginEntry {
         source,
         sha256,
@@ -180,7 +180,8 @@ fn configuration(packaging: &str, format: &str) -> String {
     let verifier = entry("users", "accounts", "allow = [\"accounts\"]\nrequired = true\n");
     let rules = "config = { rules = [{ scopes = [\"write\"], users = [\"ann\"] }] }\nrequired = true\n";
     let policy = entry("rules", "scope-rules", rules);
-    let tokens = entry("tokens", format, "required = true\n");
+    let allowed = if format == "jwt" { "allow = [\"crypto\"]\n" } else { "" };
+    let tokens = entry("tokens", format, &format!("{allowed}required = true\n"));
     format!(
         "issuer = \"http://127.0.0.1:{{port}}\"\ndata_dir = \"data\"\n[listen]\naddress = \"127.0.0.1:{{port}}\"\n\
          [tokens.access]\nformat = \"tokens\"\n[trust]\nnative = true\n\

@@ -128,7 +128,7 @@ pub(super) async fn add(core: &Core, new: NewClient) -> Result<Value, AdminError
     let key = client_key(&new.id);
     let batch = Batch::new().expect_absent(key.clone()).put_record(key, &stored, None)?;
     match core.store.commit(batch).await {
-        Ok(()) => json(&ClientView { secret, ..ClientView::stored(&new.id, stored) }),
+        Ok(_) => json(&ClientView { secret, ..ClientView::stored(&new.id, stored) }),
         Err(CommitError::Conflict) => Err(AdminError::refused(format!("there is a client {:?} already", new.id))),
         Err(error) => Err(error.into()),
     }
@@ -182,7 +182,7 @@ pub(super) async fn remove(core: &Core, id: &str) -> Result<Value, AdminError> {
             .delete(client_key(id))
             .put_record(epoch_key.clone(), &next, None)?;
         match core.store.commit(batch).await {
-            Ok(()) => return json(&ClientView::stored(id, loaded.value)),
+            Ok(_) => return json(&ClientView::stored(id, loaded.value)),
             Err(CommitError::Conflict) => {}
             Err(error) => return Err(error.into()),
         }
@@ -200,7 +200,7 @@ async fn change(
         change(&mut value)?;
         let batch = Batch::new().expect_at(client_key(id), version).put_record(client_key(id), &value, None)?;
         match core.store.commit(batch).await {
-            Ok(()) => return Ok(ClientView::stored(id, value)),
+            Ok(_) => return Ok(ClientView::stored(id, value)),
             Err(CommitError::Conflict) => {}
             Err(error) => return Err(error.into()),
         }

@@ -1,7 +1,7 @@
 //! The configured plugins in their places: the chain, the policies, the formats.
 
 use super::fault::Faults;
-use crate::config::model::{Config, PluginEntry, PluginLimits, PluginSource};
+use crate::config::model::{Config, PluginEntry, PluginLimits, PluginSource, PolicyEntry};
 use crate::entropy::{self, Entropy};
 use crate::flow::{NamedFormat, NamedPolicy};
 use crate::plugin::chain::Backend;
@@ -129,9 +129,9 @@ pub fn own_backends(config: &Config) -> Vec<String> {
 }
 
 fn policies(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<NamedPolicy> {
-    let policy = |(index, name): (usize, &String)| {
-        let policy = faults.take(&format!("scopes.policies[{index}]"), registry.scope_policy(name))?;
-        Some(NamedPolicy { name: name.clone(), policy })
+    let policy = |(index, entry): (usize, &PolicyEntry)| {
+        let policy = faults.take(&format!("scopes.policies[{index}]"), registry.scope_policy(&entry.plugin))?;
+        Some(NamedPolicy { name: entry.plugin.clone(), policy, static_on_error: entry.static_on_error })
     };
     config.scope_policies.iter().enumerate().filter_map(policy).collect()
 }
@@ -152,7 +152,8 @@ fn formats(config: &Config, registry: &Registry) -> Result<Vec<NamedFormat>, Loo
 /// format of new tokens.
 pub fn needed(config: &Config) -> BTreeSet<&str> {
     let chain = config.chain.iter().filter(|entry| !entry.next_on_error).map(|entry| entry.plugin.as_str());
-    let policies = config.scope_policies.iter().map(String::as_str);
+    let policies =
+        config.scope_policies.iter().filter(|entry| !entry.static_on_error).map(|entry| entry.plugin.as_str());
     chain.chain(policies).chain([config.tokens.access.format.as_str()]).collect()
 }
 

@@ -51,8 +51,8 @@ pub struct Config {
     pub places: Places,
     /// `[users] chain`: who is asked, in order.
     pub chain: Vec<ChainEntry>,
-    /// `[scopes] policies`: names of plugins, all of which must grant a scope.
-    pub scope_policies: Vec<String>,
+    /// `[scopes] policies`: plugins, all of which must grant a scope.
+    pub scope_policies: Vec<PolicyEntry>,
     /// `[development]`: only on loopback.
     pub development: Option<Development>,
 }
@@ -391,7 +391,7 @@ pub struct PluginEntry {
     pub sha256: Option<String>,
     /// `config`: handed to the plugin as JSON.
     pub config_json: String,
-    /// `allow`: host interfaces that this plugin may use beside `log`, `clock`, `random`, `config` and `crypto`:
+    /// `allow`: host interfaces that this plugin may use beside `log`, `clock`, `random` and `config`: `crypto`,
     /// `kv`, `accounts`. A `builtin:` plugin gets what its manifest wants.
     pub allow: Option<Vec<String>>,
     /// `limits`.
@@ -441,6 +441,16 @@ pub struct PluginLimits {
     pub concurrency: Option<u32>,
     /// `queue` (64).
     pub queue: Option<u32>,
+}
+
+/// One entry of `[scopes] policies`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyEntry {
+    /// The plugin's name.
+    pub plugin: String,
+    /// `on_error = "static"`: without an answer what the client may have and the request asks for is granted; by default
+    /// it is a 503.
+    pub static_on_error: bool,
 }
 
 /// One entry of `[users] chain`.

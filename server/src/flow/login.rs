@@ -21,8 +21,8 @@ pub struct Login {
 /// Verifies a user name and a password.
 ///
 /// # Errors
-/// `invalid_grant`, the same for an unknown user and a wrong password and never before `failure_time`; 429 with
-/// `Retry-After` while the account or the address is held back; 503 when a backend is broken.
+/// `invalid_grant`, the same for an unknown user and a wrong password and never before `failure_time` has passed since the
+/// try was admitted; 429 with `Retry-After` while the account or the address is held back; 503 when a backend is broken.
 pub async fn by_password(
     core: &Core,
     call: &Call,
@@ -30,13 +30,8 @@ pub async fn by_password(
     username: &str,
     password: &Zeroizing<String>,
 ) -> Result<Login, OAuthError> {
-    let started = core.clock.monotonic_ms();
     let outcome = attempt(core, call, client, username, password).await;
     core.record_login(call, outcome.as_ref().err());
-    if outcome.as_ref().is_err_and(|error| error.code == ErrorCode::InvalidGrant) {
-        let floor = u64::try_from(core.settings.failure_time.as_millis()).unwrap_or(u64::MAX);
-        core.clock.sleep_until(started.saturating_add(floor)).await;
-    }
     outcome
 }
 
@@ -48,6 +43,7 @@ async fn attempt(
     password: &Zeroizing<String>,
 ) -> Result<Login, OAuthError> {
     let admission = admit(core, call, client, username).await?;
+    let floor_ms = core.clock.monotonic_ms().saturating_add(millis(core.settings.failure_time));
     let request = VerifyRequest {
         username: Some(username.to_owned()),
         kind: "password".to_owned(),
@@ -61,7 +57,7 @@ async fn attempt(
         call.trail.verdict(&step.backend, step.verdict.name(), step.took);
     }
     core.metrics.login(counted(&outcome));
-    let failed = |why: String| OAuthError::invalid_grant("user name or password is wrong").because(why);
+    let refuse = |admission, name, why| refuse(core, floor_ms, admission, name, why);
     match outcome {
         ChainOutcome::Accepted { backend, accepted } => {
             // Where the failures cannot be forgotten the login is still right.
@@ -71,19 +67,18 @@ async fn attempt(
             call.trail.note(|facts| facts.username = Some(accepted.account.username.clone()));
             Ok(Login { backend, accepted })
         }
-        ChainOutcome::Rejected { reason, .. } => {
+        ChainOutcome::Rejected { backend: None, reason } => refuse(admission, TypedName::Unknown, reason).await,
+        ChainOutcome::Rejected { backend: Some(_), reason } => {
             // A backend knows the name, so what was typed is no password that slipped into the wrong field.
             call.trail.note(|facts| facts.username = Some(username.to_owned()));
-            admission.failed(TypedName::Known).await?;
-            Err(failed(reason))
+            refuse(admission, TypedName::Known, reason).await
         }
         ChainOutcome::UnknownEverywhere => {
-            admission.failed(TypedName::Unknown).await?;
-            Err(failed("no backend knows the user".to_owned()))
+            refuse(admission, TypedName::Unknown, "no backend knows the user".to_owned()).await
         }
         ChainOutcome::Challenge { backend, .. } => {
-            admission.failed(TypedName::Known).await?;
-            Err(failed(format!("{backend} asks for a second step, which this version cannot take")))
+            let why = format!("{backend} asks for a second step, which this version cannot take");
+            refuse(admission, TypedName::Known, why).await
         }
         ChainOutcome::Broken { backend, error } => {
             admission.abandoned();
@@ -91,6 +86,20 @@ async fn attempt(
             Err(unavailable.retry_after(Duration::from_secs(2)))
         }
     }
+}
+
+/// Ends a try that failed, not before the floor: until then it is in flight, so that those who wait for it do not learn
+/// how long the backends took either.
+async fn refuse(
+    core: &Core,
+    floor_ms: u64,
+    admission: Admission,
+    name: TypedName,
+    why: String,
+) -> Result<Login, OAuthError> {
+    core.clock.sleep_until(floor_ms).await;
+    admission.failed(name).await?;
+    Err(OAuthError::invalid_grant("user name or password is wrong").because(why))
 }
 
 async fn admit(core: &Core, call: &Call, client: &Client, username: &str) -> Result<Admission, OAuthError> {
@@ -119,4 +128,8 @@ const fn counted(outcome: &ChainOutcome) -> LoginOutcome {
 
 fn held_back(delay: Duration) -> OAuthError {
     OAuthError::new(ErrorCode::TooManyRequests, "too many failed logins; wait before the next").retry_after(delay)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

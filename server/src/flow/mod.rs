@@ -26,7 +26,7 @@ use crate::oauth::error::OAuthError;
 use crate::password::PasswordHasher;
 use crate::plugin::chain::UserChain;
 use crate::plugin::{CallError, Fault, ScopePolicy, TokenFormat};
-use crate::store::{CommitError, Store, StoreError};
+use crate::store::{CommitError, Store, StoreError, Version};
 use pintle_plugin_api::CallContext;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -82,6 +82,8 @@ pub struct NamedPolicy {
     pub name: String,
     /// The policy.
     pub policy: Arc<dyn ScopePolicy>,
+    /// Without its answer, what client and request allow is granted.
+    pub static_on_error: bool,
 }
 
 /// A token format and its name in the configuration.
@@ -155,7 +157,7 @@ impl Call {
 }
 
 impl Core {
-    /// Notes a plugin's answer for the audit log and the metrics.
+    /// Notes a plugin's answer for the audit log and the metrics; `verdict` is what it said, in a word.
     pub(crate) fn note_plugin<T>(
         &self,
         call: &Call,
@@ -165,10 +167,23 @@ impl Core {
         answer: &Result<T, CallError>,
         verdict: &str,
     ) {
-        let took = self.clock.monotonic().saturating_sub(started);
         let fault = answer.as_ref().err().map(|ended| ended.fault);
+        self.note_plugin_as(call, kind, plugin, started, fault, fault.map_or(verdict, |fault| fault.name()));
+    }
+
+    /// As [`Self::note_plugin`], with a word of the caller's for a failure too.
+    pub(crate) fn note_plugin_as(
+        &self,
+        call: &Call,
+        kind: &'static str,
+        plugin: &str,
+        started: Duration,
+        fault: Option<Fault>,
+        verdict: &str,
+    ) {
+        let took = self.clock.monotonic().saturating_sub(started);
         self.metrics.plugin_call(plugin, kind, plugin_outcome(fault), took);
-        call.trail.verdict(plugin, fault.map_or(verdict, |fault| fault.name()), took);
+        call.trail.verdict(plugin, verdict, took);
     }
 }
 
@@ -198,9 +213,9 @@ pub(crate) enum Committed {
 }
 
 /// Sorts a commit's outcome.
-pub(crate) fn committed(outcome: Result<(), CommitError>) -> Result<Committed, OAuthError> {
+pub(crate) fn committed(outcome: Result<Version, CommitError>) -> Result<Committed, OAuthError> {
     match outcome {
-        Ok(()) => Ok(Committed::Done),
+        Ok(_) => Ok(Committed::Done),
         Err(CommitError::Conflict) => Ok(Committed::Reload),
         Err(CommitError::Unavailable(error)) => Err(error.into()),
         Err(error @ CommitError::TooLarge(_)) => Err(OAuthError::server_error(error)),

@@ -53,7 +53,7 @@ impl MacKey {
             let fresh = Zeroizing::new(entropy::array::<32>(entropy));
             let made = StoredMacKey { sealed: sealer.seal("hmac-sha256", fresh.as_slice(), entropy)? };
             match store.commit(Batch::new().expect_absent(at.clone()).put_record(at.clone(), &made, None)?).await {
-                Ok(()) => return Ok(Self(Key::new(HMAC_SHA256, fresh.as_slice()))),
+                Ok(_) => return Ok(Self(Key::new(HMAC_SHA256, fresh.as_slice()))),
                 // Another server made it first: the next round reads that one.
                 Err(CommitError::Conflict) => {}
                 Err(error) => return Err(error.into()),

@@ -143,7 +143,7 @@ struct LinkedHost {
 impl LinkedHost {
     fn wait<T>(&self, answer: impl Future<Output = Result<T, PluginError>>) -> Result<T, PluginError> {
         match &self.runtime {
-            Some(runtime) => runtime.block_on(answer),
+            Some(runtime) => runtime.block_on(self.call.unless_over(answer)),
             None => {
                 Err(PluginError::Denied("the plugin's manifest does not say that it waits for the host".to_owned()))
             }

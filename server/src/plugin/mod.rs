@@ -24,6 +24,7 @@ pub mod wasm;
 
 pub use fault::{CallError, Fault};
 
+use crate::password::Capacity;
 use async_trait::async_trait;
 use pintle_plugin_api::{
     Account, AccountVerdict, CallContext, IssuedToken, PluginError, ScopeDecision, ScopeQuery, TokenVerdict,
@@ -77,8 +78,13 @@ pub trait HostServices: Send + Sync + 'static {
     ) -> Result<u64, PluginError>;
     /// Removes a plugin's key.
     async fn kv_delete(&self, plugin: &str, key: &str) -> Result<(), PluginError>;
-    /// Checks a password against an Argon2 PHC string on the hashing threads.
+    /// Checks a password against an Argon2 PHC string on the hashing threads, behind the server's own hashes. `Invalid`
+    /// for one that costs too much.
     async fn password_verify(&self, phc: &str, password: &[u8]) -> Result<bool, PluginError>;
+    /// How many may wait for the hashing threads; none where there are none.
+    fn hashing(&self) -> Option<Capacity> {
+        None
+    }
     /// Signs; the caller has checked that the input is what may be signed.
     fn sign(&self, key_id: &str, alg: &str, input: &[u8]) -> Result<Vec<u8>, PluginError>;
     /// Checks a signature; false for an unknown key.

@@ -7,6 +7,7 @@ mod engine;
 mod guest;
 #[cfg(test)]
 pub(in crate::plugin) mod guests;
+mod room;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -22,10 +23,10 @@ use pintle_plugin_api::{
     CallContext, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome,
     VerifyRequest,
 };
+use room::Room;
 use state::State;
 use std::io;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
@@ -40,7 +41,7 @@ pub struct WasmHost {
     engine: Engine,
     linker: Linker<State>,
     ticker: Arc<engine::Ticker>,
-    instances: Arc<Semaphore>,
+    room: Arc<Room>,
     cache: Option<PrivateDir>,
 }
 
@@ -54,8 +55,8 @@ impl WasmHost {
         let engine = engine::engine(memory_bytes).map_err(io::Error::other)?;
         let linker = linker(&engine).map_err(io::Error::other)?;
         let ticker = Arc::new(engine::Ticker::start(engine.clone())?);
-        let instances = Arc::new(Semaphore::new(engine::MAX_INSTANCES as usize));
-        Ok(Self { engine, linker, ticker, instances, cache })
+        let room = Arc::new(Room::new(engine::MAX_INSTANCES));
+        Ok(Self { engine, linker, ticker, room, cache })
     }
 
     /// Compiles a component (or takes it from the cache) and finds out its kinds. Blocks for as long as that takes.
@@ -71,8 +72,8 @@ impl WasmHost {
         check_imports(&self.engine, &component)?;
         let instance = self.linker.instantiate_pre(&component).map_err(|error| one_line(&error))?;
         let exports = Exports::find(&self.engine, &instance)?;
-        let (ticker, instances) = (Arc::clone(&self.ticker), Arc::clone(&self.instances));
-        Ok(WasmPlugin { guests: Guests::new(instance, ticker, instances, reuse), exports })
+        let (ticker, room) = (Arc::clone(&self.ticker), Arc::clone(&self.room));
+        Ok(WasmPlugin { guests: Guests::new(instance, ticker, room, reuse), exports })
     }
 }
 

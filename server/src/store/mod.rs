@@ -237,11 +237,11 @@ pub trait Store: Send + Sync + 'static {
     /// When the engine cannot answer.
     async fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Versioned)>, StoreError>;
 
-    /// Applies `batch` if its preconditions hold, and returns once it is durable.
+    /// Applies `batch` if its preconditions hold, and returns once it is durable: with the version that its puts have now.
     ///
     /// # Errors
     /// `Conflict`, `TooLarge`, `Unavailable`.
-    async fn commit(&self, batch: Batch) -> Result<(), CommitError>;
+    async fn commit(&self, batch: Batch) -> Result<Version, CommitError>;
 
     /// Removes some expired records, a small step; returns how many.
     ///

@@ -89,7 +89,7 @@ impl Store for OverlayStore {
         Ok(found.into_iter().take(limit).collect())
     }
 
-    async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
         batch.check_size()?;
         let mut own = self.own.lock().await;
         let now = self.clock.now();
@@ -107,7 +107,7 @@ impl Store for OverlayStore {
             };
             own.records.insert(key, record);
         }
-        Ok(())
+        Ok(version)
     }
 
     /// An expired record goes on hiding what lies below it.

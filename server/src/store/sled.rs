@@ -13,7 +13,7 @@ mod table;
 mod tests;
 mod versions;
 
-use super::{Batch, CommitError, GroupObserver, Key, Store, StoreError, StoreStats, Versioned};
+use super::{Batch, CommitError, GroupObserver, Key, Store, StoreError, StoreStats, Version, Versioned};
 use crate::clock::Clock;
 use async_trait::async_trait;
 use committer::{Committer, Counters, Request, Sync};
@@ -197,7 +197,7 @@ impl Store for SledStore {
     }
 
     /// A caller that stops waiting does not take its batch back.
-    async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
         batch.check_size()?;
         let (reply, answer) = oneshot::channel();
         self.ask(Request::Commit(batch, reply), answer).await?

@@ -95,7 +95,7 @@ impl Packaging for Evil {
 }
 
 fn hosted(evil: Evil, timeout_ms: u64) -> Hosted {
-    let host = PluginHost::new("p", Arc::new(FakeServices::default()), [Interface::Kv], "{}");
+    let host = PluginHost::new("p", Arc::new(FakeServices::default()), [Interface::Crypto], "{}");
     let timeout = Some(Duration::from_millis(timeout_ms));
     Hosted::new(Box::new(evil), Arc::new(host), Limits::new(PluginLimits { timeout, ..PluginLimits::default() }))
 }

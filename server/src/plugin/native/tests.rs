@@ -158,6 +158,23 @@ async fn a_broken_instance_is_destroyed_and_made_anew() {
     until(&plugin, "destroyed", "1").await;
 }
 
+/// Making it takes twice as long as a call may.
+#[tokio::test]
+async fn an_instance_that_takes_long_to_make_is_not_lost_with_the_call_that_asked_for_it() {
+    let (_folder, plugin) = start_with("slow", &["SLOW_AGAIN=600000"]).await;
+    assert!(ask(&plugin, "fatal").await.is_err());
+    assert!(matches!(ask(&plugin, "count").await, Err(PluginError::Unavailable(why)) if why.contains("no answer")));
+    until(&plugin, "created", "2").await;
+}
+
+#[tokio::test]
+async fn an_instance_that_cannot_be_made_is_tried_again_later() {
+    let (_folder, plugin) = start_with("broken-again", &["BROKEN_AGAIN"]).await;
+    assert!(ask(&plugin, "fatal").await.is_err());
+    assert!(matches!(ask(&plugin, "count").await, Err(PluginError::Internal(why)) if why.contains("status -3")));
+    until(&plugin, "created", "3").await;
+}
+
 #[tokio::test]
 async fn a_call_that_hangs_keeps_its_instance_and_others_get_a_new_one() {
     let (_folder, plugin) = start("hang").await;

@@ -90,7 +90,10 @@ impl<'a> Loader<'a> {
             PluginSource::Wasm(path) => self.component(name, entry, path).await,
         };
         match loaded.map_err(|failure| failure.in_file(&entry.source)) {
-            Ok(ready) => Ok(loaded_plugin(name, entry, ready)),
+            Ok(ready) => {
+                warn_of_denials(name, entry, &ready.manifest);
+                Ok(loaded_plugin(name, entry, ready, self.limits(entry)))
+            }
             Err(Failure::Config(faults)) => Err(faults),
             Err(Failure::Load { why, .. }) if entry.required => {
                 Err(vec![format!("{why}; without `required = true` the server would start and its calls fail")])
@@ -196,6 +199,13 @@ impl<'a> Loader<'a> {
         Err(Failure::Config(vec!["source: this server was built without the Wasm host".to_owned()]))
     }
 
+    fn limits(&self, entry: &PluginEntry) -> Limits {
+        match entry.source {
+            PluginSource::Builtin(_) => Limits::linked(entry.limits.clone(), self.environment.services.hashing()),
+            PluginSource::Native(_) | PluginSource::Wasm(_) => Limits::new(entry.limits.clone()),
+        }
+    }
+
     fn host(&self, name: &str, entry: &PluginEntry, allowed: Vec<Interface>) -> Arc<PluginHost> {
         Arc::new(PluginHost::new(name, Arc::clone(&self.environment.services), allowed, &entry.config_json))
     }
@@ -226,6 +236,18 @@ fn allowed(entry: &PluginEntry) -> Result<Vec<Interface>, Failure> {
     if faults.is_empty() { Ok(interfaces) } else { Err(Failure::Config(faults)) }
 }
 
+/// What a plugin's file says that it wants and does not get: its calls answer `denied`.
+fn warn_of_denials(name: &str, entry: &PluginEntry, manifest: &Manifest) {
+    if matches!(entry.source, PluginSource::Builtin(_)) {
+        return;
+    }
+    let allowed = |wanted: &String| entry.allow.iter().flatten().any(|allowed| allowed == wanted);
+    let granted = |wanted: &String| Interface::GRANTED.iter().any(|interface| interface.name() == wanted);
+    for wanted in manifest.wants.iter().filter(|wanted| granted(wanted) && !allowed(wanted)) {
+        tracing::warn!(plugin = name, "the plugin wants `{wanted}`, which is not in its `allow` list");
+    }
+}
+
 /// The bytes of a file, and their SHA-256 in hex.
 async fn read(path: &Path) -> Result<(Vec<u8>, String), Failure> {
     let path = path.to_owned();
@@ -242,9 +264,9 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + 
     done.unwrap_or_else(|_| Err("loading it panicked".to_owned())).map_err(Failure::from)
 }
 
-fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready) -> LoadedPlugin {
+fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready, limits: Limits) -> LoadedPlugin {
     let Ready { packaging, manifest, kinds, host, sha256 } = ready;
-    let hosted = Hosted::new(packaging, host, Limits::new(entry.limits.clone()));
+    let hosted = Hosted::new(packaging, host, limits);
     LoadedPlugin {
         name: name.to_owned(),
         packaging: packaging_kind(entry),

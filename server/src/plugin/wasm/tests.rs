@@ -7,7 +7,7 @@ use crate::plugin::host::PluginHost;
 use crate::plugin::hosted::Hosted;
 use crate::plugin::limits::Limits;
 use crate::plugin::testing::{FakeServices, call_limits};
-use crate::plugin::{Fault, UserVerifier as _};
+use crate::plugin::{Fault, HostServices as _, UserVerifier as _};
 use std::time::{Duration, Instant};
 
 fn wasm_host() -> WasmHost {
@@ -23,9 +23,14 @@ fn call_host() -> Arc<CallHost> {
 }
 
 fn load(host: &WasmHost, text: &Text, reuse: u32) -> Arc<Hosted> {
+    load_with(Arc::default(), host, text, reuse)
+}
+
+fn load_with(services: Arc<FakeServices>, host: &WasmHost, text: &Text, reuse: u32) -> Arc<Hosted> {
     let plugin = host.load(&component(&wit(), text), reuse).unwrap();
     let limits = Limits::new(PluginLimits { timeout: Some(Duration::from_secs(2)), ..PluginLimits::default() });
-    Arc::new(Hosted::new(Box::new(plugin), plugin_host(&[Interface::Kv]), limits))
+    let offered = PluginHost::new("p", services, [Interface::Kv], "{}");
+    Arc::new(Hosted::new(Box::new(plugin), Arc::new(offered), limits))
 }
 
 fn request() -> VerifyRequest {
@@ -184,9 +189,42 @@ async fn a_kept_instance_whose_call_was_dropped_is_not_called_again() {
 
 #[tokio::test]
 async fn two_calls_at_once_have_two_instances() {
-    let plugin = load(&wasm_host(), &Text::counting_slowly(), 100);
+    let plugin = load(&wasm_host(), &Text::meeting(), 100);
     let (one, other) = tokio::join!(verify(&plugin), verify(&plugin));
     assert_eq!((one, other), (rejected("1"), rejected("1")));
+}
+
+#[tokio::test]
+async fn memory_that_one_call_was_refused_is_not_held_against_the_next() {
+    let plugin = load(&wasm_host(), &Text::greedy_first_time(), 100);
+    for expected in ["1", "2", "3"] {
+        assert_eq!(verify(&plugin).await, rejected(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_kept_instance_makes_room_for_another_component() {
+    let host = WasmHost { room: Arc::new(Room::new(1)), ..wasm_host() };
+    let (kept, other) = (load(&host, &Text::counting(), 100), load(&host, &Text::counting(), 100));
+    for plugin in [&kept, &other, &kept] {
+        assert_eq!(verify(plugin).await, rejected("1"));
+    }
+}
+
+#[tokio::test]
+async fn an_instance_is_not_kept_while_another_component_waits() {
+    let host = WasmHost { room: Arc::new(Room::new(1)), ..wasm_host() };
+    let services = Arc::new(FakeServices::default());
+    let first = load_with(services.clone(), &host, &Text::meeting(), 100);
+    let other = load(&host, &Text::counting(), 100);
+    let meet = async {
+        while host.room.waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+        services.kv_get("p", "meet").await
+    };
+    let (one, another, _) = tokio::join!(verify(&first), verify(&other), meet);
+    assert_eq!((one, another), (rejected("1"), rejected("1")));
 }
 
 #[tokio::test]
