@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use pintle::app::Builder;
 use pintle::config::{self, LoadOptions};
 use pintle::http::listener::Server;
-use pintle::plugin::UserVerifier;
-use pintle_plugin_api::{Accepted, Account, CallContext, PluginError, VerifyOutcome, VerifyRequest};
+use pintle::plugin::{CallError, UserVerifier};
+use pintle_plugin_api::{Accepted, Account, CallContext, VerifyOutcome, VerifyRequest};
 use std::error::Error;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
@@ -23,7 +23,7 @@ struct Appliance {
 
 #[async_trait]
 impl UserVerifier for Appliance {
-    async fn verify(&self, _call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+    async fn verify(&self, _call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, CallError> {
         if request.username.as_deref() != Some("owner") {
             return Ok(VerifyOutcome::UnknownUser);
         }

@@ -10,6 +10,7 @@ mod writer;
 
 pub use event::{AuditEvent, AuditKind, PluginVerdict};
 pub use text::Text;
+pub use writer::check_writable;
 
 use crate::clock::Clock;
 use crate::metrics::Metrics;

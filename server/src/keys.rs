@@ -15,9 +15,9 @@ mod mac;
 mod master;
 mod seal;
 mod signing;
-mod token_box;
 #[cfg(test)]
 mod tests;
+mod token_box;
 
 pub use error::KeyError;
 pub use info::{KeyInfo, KeyOptions, KeyState, Rotation};
@@ -35,9 +35,9 @@ use mac::MacKey;
 use seal::Sealer;
 use signing::PrivateKey;
 use std::collections::BTreeMap;
-use zeroize::Zeroizing;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// How often a change is tried again when others change the keys at the same time.
 const ATTEMPTS: usize = 16;
@@ -90,6 +90,42 @@ impl KeyRing {
     pub async fn open(
         store: Arc<dyn Store>,
         master: &MasterKey,
+        options: KeyOptions,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, KeyError> {
+        let ring = Self::unread(store, master, options, clock, entropy).await?;
+        ring.settle(Order::Nothing).await?;
+        Ok(ring)
+    }
+
+    /// Opens the signing keys of `store` as they are: none is made, retired or removed before the next [`Self::tick`].
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub async fn open_as_stored(
+        store: Arc<dyn Store>,
+        master: &MasterKey,
+        options: KeyOptions,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, KeyError> {
+        let ring = Self::unread(store, master, options, clock, entropy).await?;
+        ring.install(&ring.load().await?)?;
+        Ok(ring)
+    }
+
+    /// The fingerprint of the master key that the keys of `store` are sealed under; `None` while it has no keys.
+    ///
+    /// # Errors
+    /// `Damaged`, or what the store says.
+    pub async fn sealed_under(store: &dyn Store) -> Result<Option<String>, KeyError> {
+        MacKey::sealed_under(store).await
+    }
+
+    async fn unread(
+        store: Arc<dyn Store>,
+        master: &MasterKey,
         mut options: KeyOptions,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
@@ -98,9 +134,7 @@ impl KeyRing {
         let mac = MacKey::load_or_make(&*store, master, &*entropy).await?;
         let sealer = Sealer::new(master, "signing keys")?;
         let (snapshot, turn) = Default::default();
-        let ring = Self { store, clock, entropy, options, sealer, mac, snapshot, turn };
-        ring.settle(Order::Nothing).await?;
-        Ok(ring)
+        Ok(Self { store, clock, entropy, options, sealer, mac, snapshot, turn })
     }
 
     /// The id of the key that signs with `algorithm` now; `None` where none does.
@@ -255,7 +289,7 @@ impl KeyRing {
                 return Ok(done);
             }
             match self.store.commit(batch).await {
-                Ok(()) => order = Order::Nothing,
+                Ok(_) => order = Order::Nothing,
                 Err(CommitError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -1,14 +1,23 @@
 //! How the log is written. The library installs nothing: `main.rs` takes a subscriber from here.
 
 use crate::config::model::Log;
-use tracing::Subscriber;
+use std::fmt;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, ParseError};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::{Format, Json, Writer};
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, Registry};
 
+/// The target of the audit log, whose messages are JSON objects already.
+const AUDIT: &str = "audit";
+
 /// A subscriber that writes to `writer` as `log` says: one JSON object a line, or text for people (with colours if
-/// `colours`). Lines written while a request runs carry its id, as the span `request`.
+/// `colours`). Lines written while a request runs carry its id, as the span `request`; in JSON, an audit line has its
+/// event as the object `audit`.
 ///
 /// # Errors
 /// `log.filter` is no filter.
@@ -19,11 +28,48 @@ where
     let filter = EnvFilter::builder().parse(&log.filter)?;
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let lines: Box<dyn Layer<_> + Send + Sync> = if log.json {
-        lines.json().flatten_event(true).with_current_span(true).with_span_list(false).boxed()
+        let lines = lines.json().flatten_event(true).with_current_span(true).with_span_list(false);
+        lines.map_event_format(JsonLine).boxed()
     } else {
         lines.with_ansi(colours).boxed()
     };
     Ok(Box::new(Registry::default().with(filter).with(lines)))
+}
+
+/// An event as one JSON object; an audit event within it as what it is, rather than as a string of JSON.
+struct JsonLine(Format<Json>);
+
+impl<S, N> FormatEvent<S, N> for JsonLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    Format<Json>: FormatEvent<S, N>,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let metadata = event.metadata();
+        let mut message = Message(String::new());
+        if metadata.target() == AUDIT {
+            event.record(&mut message);
+        }
+        // Somebody else's target of that name must not break the line.
+        if !message.0.starts_with('{') || serde_json::from_str::<serde::de::IgnoredAny>(&message.0).is_err() {
+            return self.0.format_event(context, line, event);
+        }
+        line.write_str("{\"timestamp\":\"")?;
+        SystemTime.format_time(&mut line)?;
+        writeln!(line, "\",\"level\":\"{}\",\"target\":\"{AUDIT}\",\"audit\":{}}}", metadata.level(), message.0)
+    }
+}
+
+/// An event's message.
+struct Message(String);
+
+impl Visit for Message {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        if field.name() == "message" {
+            self.0 = format!("{value:?}");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -64,6 +110,24 @@ mod tests {
         assert_eq!(line["message"], "issued");
         assert_eq!(line["client"], "web\u{1b}[31m");
         assert_eq!(line["span"]["id"], "abc");
+    }
+
+    #[test]
+    fn an_audit_event_is_an_object_in_a_json_line() {
+        let lines = Lines::default();
+        let log = Log { json: true, filter: "info".to_owned(), audit: None };
+        let writer = lines.clone();
+        let subscriber = subscriber(&log, false, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(target: "audit", "{}", r#"{"event":"admin","username":"d\"ory"}"#);
+            tracing::info!(target: "audit", "not of ours: }}");
+        });
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0]["audit"], serde_json::json!({ "event": "admin", "username": "d\"ory" }));
+        assert_eq!((&lines[0]["level"], &lines[0]["target"]), (&"INFO".into(), &"audit".into()));
+        assert!(lines[0]["timestamp"].as_str().unwrap().ends_with('Z') && lines[0]["message"].is_null());
+        assert_eq!(lines[1]["message"], "not of ours: }");
     }
 
     #[test]

@@ -52,11 +52,11 @@ pub enum LoginOutcome {
 pub enum PluginOutcome {
     /// It answered, whatever it said.
     Answered,
-    /// It answered with an error.
+    /// It answered with an error, or with something that is no answer.
     Failed,
-    /// It did not answer in time.
+    /// It did not answer within its wall or CPU time.
     TimedOut,
-    /// It trapped or panicked.
+    /// It trapped, panicked, or broke its instance.
     Trapped,
     /// It was not called: too many calls at once.
     Overloaded,
@@ -167,12 +167,14 @@ impl Metrics {
         self.0.hashing_waiting.set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
-    /// `commits` commits became durable with `syncs` syncs; each counts as one of their mean size.
-    pub fn committed(&self, commits: u64, syncs: u64) {
+    /// `commits` further commits became durable.
+    pub fn committed(&self, commits: u64) {
         self.0.commits.inc_by(commits);
-        for _ in 0..syncs {
-            self.0.commit_batch.observe(commits as f64 / syncs as f64);
-        }
+    }
+
+    /// One sync made `commits` commits durable.
+    pub fn synced(&self, commits: u64) {
+        self.0.commit_batch.observe(commits as f64);
     }
 
     /// The store takes so much room on the disk.
@@ -250,8 +252,9 @@ mod tests {
         handle.login(LoginOutcome::Accepted);
         handle.login(LoginOutcome::LockedOut);
         handle.set_hashing_waiting(7);
-        handle.committed(3, 1);
-        handle.committed(1, 1);
+        handle.committed(4);
+        handle.synced(3);
+        handle.synced(1);
         handle.set_store_bytes(4096);
         handle.audit_dropped();
         let text = metrics.encode();
@@ -266,6 +269,8 @@ mod tests {
             "pintle_hashing_waiting 7",
             "pintle_commits_total 4",
             r#"pintle_commit_batch_bucket{le="1.0"} 1"#,
+            r#"pintle_commit_batch_bucket{le="4.0"} 2"#,
+            "pintle_commit_batch_sum 4.0",
             "pintle_commit_batch_count 2",
             "pintle_store_bytes 4096",
             "pintle_audit_dropped_total 1",

@@ -109,7 +109,7 @@ impl Store for TestStore {
         Ok(found.take(limit).map(|(key, row)| (key.clone(), row.0.clone())).collect())
     }
 
-    async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
         self.check()?;
         self.dawdle().await;
         let hook = self.before_commit.lock().unwrap().take();
@@ -127,8 +127,9 @@ impl Store for TestStore {
                 return Err(CommitError::Conflict);
             }
         }
-        apply(&mut rows, batch, self.next_version());
-        Ok(())
+        let version = self.next_version();
+        apply(&mut rows, batch, version);
+        Ok(version)
     }
 
     async fn sweep(&self) -> Result<usize, StoreError> {

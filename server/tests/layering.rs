@@ -20,7 +20,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("argon2", &["password/", "config/secret.rs"]),
     ("ed25519_dalek", &["keys/"]),
     ("aws_lc_rs", &["keys"]),
-    ("rustls", &["http/", "cli/serve.rs", "plugin/outbound.rs"]),
+    ("rustls", &["http/", "plugin/outbound.rs"]),
     ("reqwest", &["plugin/outbound.rs"]),
     ("clap", &["cli/", "main.rs"]),
     ("getrandom", &["entropy.rs"]),
@@ -28,7 +28,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("prometheus_client", &["metrics.rs"]),
 ];
 
-/// Which of our modules each layer may name beside itself; what is missing here may name everything.
+/// Which of our modules each layer may name beside itself. Every source is in one.
 const LAYERS: &[(&str, &[&str])] = &[
     // Pure: times are values there, and an algorithm is a name.
     ("oauth/", &["oauth", "clock::UnixTime"]),
@@ -50,6 +50,24 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     ("metrics.rs", &["metrics"]),
     ("audit", &["audit", "clock", "metrics"]),
+    ("http/", &["http", "flow", "oauth", "config", "audit", "metrics", "clock", "entropy"]),
+    (
+        "admin/",
+        &["admin", "flow", "oauth", "store", "keys", "accounts", "lockout", "audit", "config", "clock", "entropy"],
+    ),
+    ("logging.rs", &["logging", "config"]),
+    ("systemd.rs", &["systemd"]),
+    (
+        "app/",
+        &[
+            "app", "http", "flow", "oauth", "store", "plugin", "keys", "accounts", "lockout", "password", "audit",
+            "metrics", "clock", "entropy", "config",
+        ],
+    ),
+    // The binary: it knows the library as `pintle`, by what the library shows to every embedder.
+    ("cli/", &["cli"]),
+    ("main.rs", &["cli"]),
+    ("lib.rs", &[]),
 ];
 
 /// What `oauth` must not know.
@@ -124,7 +142,10 @@ fn no_layer_looks_sideways_or_up() {
     ];
     let mut slips = Vec::new();
     for source in sources().iter().filter(|source| !is_test(&source.path)) {
-        let Some((_, allowed)) = LAYERS.iter().find(|(layer, _)| source.path.starts_with(layer)) else { continue };
+        let Some((_, allowed)) = LAYERS.iter().find(|(layer, _)| source.path.starts_with(layer)) else {
+            slips.push(format!("{} is in no layer", source.path));
+            continue;
+        };
         for module in modules {
             let named = source.code.contains(&format!("crate::{module}::"))
                 || source.code.contains(&format!("crate::{module};"));

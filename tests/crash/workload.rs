@@ -61,7 +61,7 @@ pub async fn commit(store: &SledStore, task: u64, number: u64) -> Result<(), Com
         Some(value) => batch.put(key(&name), value, None),
         None => batch.delete(key(&name)),
     });
-    store.commit(batch).await
+    store.commit(batch).await.map(drop)
 }
 
 /// Opens the store and compares it with what was acknowledged: for each task, the number of its last operation.

@@ -125,10 +125,10 @@ impl TestServer {
         };
         let app = Arc::new(builder.build().await.map_err(|error| error.to_string())?);
         let server = Server::bind(&listen, None, Arc::new(SystemEntropy)).expect("a free port");
-        let routes = app.clone().routes();
         let (stop, stopped) = oneshot::channel::<()>();
+        let serving = app.clone();
         let running = tokio::spawn(async move {
-            server.serve(warp::service(routes), async { drop(stopped.await) }).await;
+            serving.serve(server, async { drop(stopped.await) }).await;
         });
         let origin = format!("http://127.0.0.1:{port}");
         Ok(Self { app, clock, origin, folder, stop: Some(stop), running })

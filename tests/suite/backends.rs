@@ -3,10 +3,10 @@
 use pintle::admin::{self, Command};
 use pintle::clock::SystemClock;
 use pintle::keys::{MasterKey, MasterKeyOrigin};
-use pintle::plugin::UserVerifier;
+use pintle::plugin::{CallError, UserVerifier};
 use pintle::store::Store;
 use pintle::store::memory::MemoryStore;
-use pintle_plugin_api::{Accepted, Account, CallContext, PluginError, VerifyOutcome, VerifyRequest};
+use pintle_plugin_api::{Accepted, Account, CallContext, VerifyOutcome, VerifyRequest};
 use pintle_tests::{Answer, Options, TestServer};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ struct Everybody;
 
 #[async_trait::async_trait]
 impl UserVerifier for Everybody {
-    async fn verify(&self, _call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+    async fn verify(&self, _call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, CallError> {
         if request.username.as_deref() != Some("guest") {
             return Ok(VerifyOutcome::UnknownUser);
         }

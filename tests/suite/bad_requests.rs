@@ -114,6 +114,7 @@ async fn things(server: &TestServer) -> Vec<(&'static str, String)> {
         ("revoked_refresh", revoked),
         ("verifier", VERIFIER.to_owned()),
         ("challenge", CHALLENGE.to_owned()),
+        ("longish", "x".repeat(4097)),
         ("long", "x".repeat(9000)),
         ("huge", "x".repeat(17_000)),
         ("origin", server.origin.clone()),

@@ -2,6 +2,7 @@
 
 use crate::plugins::{component, library};
 use pintle_tests::{Options, TestServer};
+use std::time::Duration;
 
 /// The component answers for the users `mine` (wrong password) and `down` (no answer) and knows nobody else; the second
 /// backend knows them all.
@@ -41,6 +42,40 @@ async fn unknown_asks_the_next_one_rejected_stops_and_broken_is_the_operators_ch
     }
 }
 
+/// A policy whose file is not there: no answer, ever.
+#[tokio::test]
+async fn a_broken_scope_policy_ends_the_login_unless_the_operator_does_without_it() {
+    for (on_error, expected, verdict) in [
+        ("stop", "503 temporarily_unavailable", "error"),
+        ("static", "200 read", "error, scope as client and request allow"),
+    ] {
+        let overlay = format!(
+            "[plugins.gone]\nsource = \"gone.wasm\"\n[log]\naudit = \"audit.log\"\n\
+             [scopes]\npolicies = [{{ plugin = \"gone\", on_error = \"{on_error}\" }}]\n"
+        );
+        let server = Options::reference("clarico").overlay(&overlay).start().await;
+        server.user("ann", "correct horse").await;
+        let body = "grant_type=password&username=ann&password=correct horse&scope=read";
+        let answer = server.caller().post("/token", body).await;
+        let seen = if answer.status == 200 { format!("200 {}", answer.field("scope")) } else { answer.error() };
+        assert_eq!(seen, expected);
+        let body = "grant_type=password&username=ann&password=correct horse&scope=admin";
+        assert_eq!(
+            server.caller().post("/token", body).await.error(),
+            "400 invalid_scope",
+            "never more than the client's"
+        );
+        let (audit, verdict) = (server.folder.path().join("audit.log"), format!("{verdict:?}"));
+        let written = async {
+            while !std::fs::read_to_string(&audit).unwrap().contains(&verdict) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let written = tokio::time::timeout(Duration::from_secs(10), written).await;
+        assert!(written.is_ok(), "{}", std::fs::read_to_string(&audit).unwrap());
+    }
+}
+
 /// What a server says that has the native plugin `scopes` with these lines in its entry, and these in `[trust]`.
 async fn with_native(entry: &str, trust: &str) -> String {
     let built = tokio::task::spawn_blocking(|| library("plugins/scope-rules")).await.unwrap();
@@ -76,7 +111,7 @@ async fn a_native_library_runs_only_where_it_is_trusted_by_its_hash() {
     assert_eq!(with_native(&another, "native = true").await, "503 temporarily_unavailable");
     let zeros = "0".repeat(64);
     let refused = format!(
-        "plugins.scopes: library.so: its sha256 is {{sha256}}, the entry says {zeros}; without `required = true` the \
+        "plugins.scopes.source: library.so: its sha256 is {{sha256}}, the entry says {zeros}; without `required = true` the \
          server would start and its calls fail"
     );
     assert_eq!(with_native(&required, "native = true").await, refused);

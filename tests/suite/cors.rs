@@ -32,6 +32,7 @@ fn spa() -> NewClient {
         name: None,
         client_type: ClientType::Public,
         grants: vec![GrantType::RefreshToken],
+        extension_grants: Vec::new(),
         scopes: vec!["read".to_owned(), "draw".to_owned()],
         redirect_uris: Vec::new(),
         cors: vec![SPA.to_owned()],

@@ -5,10 +5,15 @@ use pintle_tests::{Answer, Caller, Options, TestServer};
 
 /// `limits` of the plugin, in TOML.
 async fn start(limits: &str) -> TestServer {
+    start_allowed("", limits).await
+}
+
+/// `allow` is what of the host the plugin may use, in TOML.
+async fn start_allowed(allow: &str, limits: &str) -> TestServer {
     let hostile = tokio::task::spawn_blocking(|| component("tests/hostile")).await.unwrap();
     let overlay = format!(
-        "[plugins.hostile]\nsource = \"{}\"\nrequired = true\nlimits = {{ {limits} }}\n\
-         [users]\nchain = [\"hostile\", \"local\"]\n[lockout]\nfree_tries = 1000\n",
+        "[plugins.hostile]\nsource = \"{}\"\nrequired = true\nallow = [{allow}]\nlimits = {{ {limits} }}\n\
+         [users]\nchain = [\"hostile\", \"local\"]\n[lockout]\nfree_tries = 1000\n[passwords]\nthreads = 2\n",
         hostile.path.display()
     );
     let server = Options::reference("clarico").overlay(&overlay).start().await;
@@ -68,6 +73,35 @@ async fn many_hostile_calls_at_once_leave_room_for_others() {
     }
 }
 
+/// As much memory and time as a plugin's hashes may cost, from eight calls at once: one thread stays for the logins.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_that_hashes_without_end_does_not_keep_logins_waiting() {
+    let server = start_allowed("\"crypto\"", "timeout = \"8s\"").await;
+    let caller = server.caller();
+    let hostile: Vec<_> = futures_util::future::join_all((0..8).map(|_| hostile_answer(&caller, "hashes"))).await;
+    while server.app.core.hasher.resident_kib() < 65536 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..30 {
+        assert_eq!(login(&caller, "ann").await.status, 200);
+    }
+    assert!(server.app.core.hasher.resident_kib() < 2 * 65536, "one large hash at a time");
+    assert!(hostile.iter().all(|call| !call.is_finished()), "they ended before the logins");
+    for call in hostile {
+        assert_unavailable(&call.await.unwrap(), "hashes");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugins_hash_is_not_computed_without_a_grant_or_beyond_its_bounds() {
+    for (allow, fault) in [("", "hashes"), ("\"crypto\"", "costly")] {
+        let server = start_allowed(allow, "").await;
+        let before = server.app.core.hasher.computed();
+        assert_unavailable(&login(&server.caller(), fault).await, fault);
+        assert_eq!(server.app.core.hasher.computed(), before, "{fault}");
+    }
+}
+
 /// A component that is none of the kinds' worlds: its functions have other types.
 const WRONG_TYPES: &str = r#"(component
   (core module $code
@@ -117,7 +151,7 @@ async fn a_component_of_the_wrong_type_is_unavailable_and_keeps_nobody_else_out(
 async fn a_required_plugin_of_the_wrong_type_keeps_the_server_from_starting() {
     let component = wat::parse_str(WRONG_TYPES).unwrap();
     let error = with_file(&component, "required = true", "stop").await.err().unwrap();
-    let expected = "plugins.wrong: wrong.wasm: it does not describe itself: internal: it failed: expected `string` found \
+    let expected = "overlay.toml:2: plugins.wrong.source: wrong.wasm: it does not describe itself: internal: it failed: expected `string` found \
                     `u32`; without `required = true` the server would start and its calls fail";
-    assert_eq!(error, expected);
+    assert_eq!(error.rsplit_once('/').map(|(_folder, error)| error), Some(expected));
 }

@@ -3,12 +3,16 @@
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use futures_util::future::join_all;
-use pintle::plugin::UserVerifier;
-use pintle_plugin_api::{Accepted, Account, CallContext, PluginError, VerifyOutcome, VerifyRequest};
+use pintle::clock::{Clock, SystemClock};
+use pintle::flow::Call;
+use pintle::flow::login::by_password;
+use pintle::plugin::{CallError, UserVerifier};
+use pintle_plugin_api::{Accepted, Account, CallContext, VerifyOutcome, VerifyRequest};
 use pintle_tests::{Answer, Caller, Options, TestServer};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Knows `dory` with the password `right`, and counts how often it is asked.
 #[derive(Default)]
@@ -16,7 +20,7 @@ struct Counting(AtomicUsize);
 
 #[async_trait]
 impl UserVerifier for Counting {
-    async fn verify(&self, _call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+    async fn verify(&self, _call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, CallError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         tokio::task::yield_now().await;
         Ok(match (request.username.as_deref(), request.secret.as_slice()) {
@@ -49,6 +53,18 @@ async fn the_address_of_a_confidential_client_counts_where_the_operator_says_so(
         }
         assert_eq!(login(&caller, "another", "wrong").await.error(), expected);
     }
+}
+
+/// With the default costs and queue, so that most of them wait much longer than a plugin's call may wait for its turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hundred_right_logins_at_once_all_get_their_token() {
+    let options = Options::reference("korap").overlay("[lockout]\nfree_tries = 1000\n");
+    let server = Options { full_cost: true, real_clock: true, ..options }.start().await;
+    server.user("ann", "correct horse").await;
+    let caller = server.caller();
+    let answers = join_all((0..100).map(|_| login(&caller, "ann", "correct horse"))).await;
+    let refused: Vec<_> = answers.iter().filter(|answer| answer.status != 200).map(|answer| &answer.text).collect();
+    assert!(refused.is_empty(), "{} of 100: {:?}", refused.len(), refused.first());
 }
 
 /// One thread, one place to wait, and hashes that take long enough for all to come meanwhile.
@@ -233,4 +249,93 @@ async fn a_request_without_a_secret_is_no_guess() {
         assert_eq!(answer.error(), "401 invalid_client");
     }
     assert_eq!(caller.post_as("keyed", SECRET, "/token", "grant_type=client_credentials").await.status, 200);
+}
+
+/// A clock whose sleepers wait until the test moves it on, and are counted by when they want to wake.
+struct PatientClock {
+    now_ms: watch::Sender<u64>,
+    sleepers: Mutex<Vec<u64>>,
+}
+
+impl PatientClock {
+    fn sleepers(&self, until_ms: u64) -> usize {
+        self.sleepers.lock().unwrap().iter().filter(|deadline_ms| **deadline_ms == until_ms).count()
+    }
+}
+
+#[async_trait]
+impl Clock for PatientClock {
+    fn now_ms(&self) -> u64 {
+        *self.now_ms.borrow()
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        self.now_ms()
+    }
+
+    async fn sleep_until(&self, deadline_ms: u64) {
+        self.sleepers.lock().unwrap().push(deadline_ms);
+        self.now_ms.subscribe().wait_for(|now_ms| *now_ms >= deadline_ms).await.unwrap();
+    }
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.unwrap();
+}
+
+/// A second backend makes the chain longer for a name that the first one does not know. Who waits for those tries must
+/// not learn when the chain ended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_that_waited_for_other_tries_does_not_tell_how_long_the_chain_took() {
+    for (username, asked) in [("dory", (5, 0)), ("nobody", (5, 5))] {
+        let start_ms = SystemClock::new().now_ms();
+        let clock = Arc::new(PatientClock { now_ms: watch::channel(start_ms).0, sleepers: Mutex::default() });
+        let (first, second) = (Arc::new(Counting::default()), Arc::new(Counting::default()));
+        let (own_clock, own_first, own_second) = (clock.clone(), first.clone(), second.clone());
+        let mut options = Options::reference("korap");
+        options.customize = Some(Box::new(move |builder| {
+            builder.clock(own_clock).user_verifier("first", own_first).user_verifier("second", own_second)
+        }));
+        let server = options.start().await;
+        let lockout = server.app.core.lockout.clone();
+        let caller = server.caller();
+        let tries = |count: usize| {
+            let tries = (0..count).map(|_| {
+                let (caller, username) = (caller.clone(), username.to_owned());
+                tokio::spawn(async move { login(&caller, &username, "wrong").await })
+            });
+            tries.collect::<Vec<_>>()
+        };
+        let in_flight = tries(5);
+        until(|| clock.sleepers(start_ms + 500) == 5).await;
+        assert_eq!((first.0.load(Ordering::SeqCst), second.0.load(Ordering::SeqCst)), asked, "{username}");
+        assert_eq!(lockout.stats().failures, 0, "{username}: no try has ended, though the chain has");
+        let waiting = tries(1);
+        until(|| lockout.stats().waits == 1).await;
+        clock.now_ms.send_replace(start_ms + 500);
+        for (answers, expected) in [(in_flight, "400 invalid_grant"), (waiting, "429 temporarily_unavailable")] {
+            for answer in join_all(answers).await {
+                assert_eq!(answer.unwrap().error(), expected, "{username}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_name_with_an_empty_password_is_not_taken_for_an_accounts() {
+    let (server, verifier) = start(Options::reference("korap")).await;
+    let core = &server.app.core;
+    let client = core.clients.find_configured("dRJnpFH6RHTr6L7bNhrn7F").unwrap();
+    let call = Call::new("r".into(), None);
+    let login = by_password(core, &call, client, "hunter2", &String::new().into()).await;
+    assert!(login.is_err());
+    assert_eq!(verifier.0.load(Ordering::SeqCst), 0);
+    assert_eq!(call.trail.facts().username, None);
+    let listed = core.lockout.list(None, 10).await.unwrap();
+    assert_eq!(listed.iter().map(|entry| entry.label.clone()).collect::<Vec<_>>(), [None]);
 }

@@ -1,6 +1,7 @@
 //! Behaviour over HTTP.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail")]
 
+mod audit;
 mod authorize;
 mod backends;
 mod bad_requests;
@@ -13,6 +14,7 @@ mod kill;
 mod kinds;
 mod lockout;
 mod logins;
+mod monitoring;
 mod packagings;
 mod plugins;
 mod refresh;

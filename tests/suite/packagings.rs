@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 const PLUGINS: [&str; 4] = ["accounts", "scope-rules", "jwt", "opaque"];
 
 fn entry(source: PluginSource, sha256: Option<String>) -> PluginEntry {
-    let allow = Some(vec!["accounts".to_owned(), "kv".to_owned()]);
+    let allow = Some(["accounts", "crypto", "kv"].map(str::to_owned).to_vec());
     PluginEntry {
         source,
         sha256,
@@ -70,22 +70,22 @@ impl Subject for Loaded {
 
     fn verify(&self, ctx: &CallContext, request: &VerifyRequest) -> Result<VerifyOutcome, PluginError> {
         let verifier = self.plugin.as_user_verifier().unwrap();
-        self.runtime.block_on(verifier.verify(ctx, request.clone()))
+        self.runtime.block_on(verifier.verify(ctx, request.clone())).map_err(|ended| ended.error)
     }
 
     fn evaluate(&self, ctx: &CallContext, query: &ScopeQuery) -> Result<ScopeDecision, PluginError> {
         let policy = self.plugin.as_scope_policy().unwrap();
-        self.runtime.block_on(policy.evaluate(ctx, query.clone()))
+        self.runtime.block_on(policy.evaluate(ctx, query.clone())).map_err(|ended| ended.error)
     }
 
     fn issue(&self, ctx: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError> {
         let format = self.plugin.as_token_format().unwrap();
-        self.runtime.block_on(format.issue(ctx, claims_json, key_id))
+        self.runtime.block_on(format.issue(ctx, claims_json, key_id)).map_err(|ended| ended.error)
     }
 
     fn validate(&self, ctx: &CallContext, token: &str) -> Result<TokenVerdict, PluginError> {
         let format = self.plugin.as_token_format().unwrap();
-        self.runtime.block_on(format.validate(ctx, token))
+        self.runtime.block_on(format.validate(ctx, token)).map_err(|ended| ended.error)
     }
 }
 
@@ -183,7 +183,8 @@ fn configuration(packaging: &str, format: &str) -> String {
     let verifier = entry("users", "accounts", "allow = [\"accounts\"]\nrequired = true\n");
     let rules = "config = { rules = [{ scopes = [\"write\"], users = [\"ann\"] }] }\nrequired = true\n";
     let policy = entry("rules", "scope-rules", rules);
-    let tokens = entry("tokens", format, "required = true\n");
+    let allowed = if format == "jwt" { "allow = [\"crypto\"]\n" } else { "" };
+    let tokens = entry("tokens", format, &format!("{allowed}required = true\n"));
     format!(
         "issuer = \"http://127.0.0.1:{{port}}\"\ndata_dir = \"data\"\n[listen]\naddress = \"127.0.0.1:{{port}}\"\n\
          [tokens.access]\nformat = \"tokens\"\n[trust]\nnative = true\n\

@@ -75,6 +75,6 @@ impl AccountTable {
         let key = account_key(&renewed.id);
         let batch = Batch::new().expect_at(key.clone(), loaded.version);
         let batch = batch.put_record(key, &renewed, None)?;
-        self.store.commit(batch).await.map_err(CommitError::into)
+        self.store.commit(batch).await.map(drop).map_err(CommitError::into)
     }
 }

@@ -104,7 +104,7 @@ impl AccountTable {
             .put_record(name_key, &AccountName { id: account.id.clone() }, None)?
             .put_record(id_key, &account, None)?;
         match self.store.commit(batch).await {
-            Ok(()) => Ok(account),
+            Ok(_) => Ok(account),
             // The id is 80 random bits in this millisecond: it was the name.
             Err(CommitError::Conflict) => Err(AccountError::NameTaken),
             Err(error) => Err(error.into()),
@@ -208,7 +208,7 @@ impl AccountTable {
             let batch = also.clone().expect_at(account_key(id), loaded.version);
             let (batch, account) = build(loaded.value, batch)?;
             match self.store.commit(batch).await {
-                Ok(()) => return Ok(account),
+                Ok(_) => return Ok(account),
                 Err(CommitError::Conflict) => refused_at = Some(loaded.version),
                 Err(error) => return Err(error.into()),
             }

@@ -1,7 +1,7 @@
 //! The command's side of the socket.
 
 use super::wire::{self, MAX_REPLY_BYTES, Reply};
-use super::{AdminError, Command, socket_path};
+use super::{AdminError, Command, pages, socket_path};
 use serde_json::Value;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -48,6 +48,14 @@ impl Connection {
             Ok(Reply::Failed(error)) => Err(error),
             Err(error) => Err(failed(&self.path, &error)),
         }
+    }
+
+    /// As [`Self::execute`], with all pages of a list: the answer is then their items.
+    ///
+    /// # Errors
+    /// As [`Self::execute`].
+    pub async fn execute_all(&mut self, command: Command) -> Result<Value, AdminError> {
+        pages::all(command, async |command| self.execute(&command).await).await
     }
 
     async fn ask(&mut self, command: &Command) -> io::Result<Reply> {

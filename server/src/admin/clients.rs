@@ -33,6 +33,9 @@ pub struct NewClient {
     pub client_type: ClientType,
     /// What it may ask for.
     pub grants: Vec<GrantType>,
+    /// Values of `grant_type` of plugins.
+    #[serde(default)]
+    pub extension_grants: Vec<String>,
     /// What it may have.
     pub scopes: Vec<String>,
     /// Where authorization answers may go.
@@ -54,7 +57,7 @@ struct ClientView {
     client_type: &'static str,
     /// `config` or `command`.
     origin: &'static str,
-    grants: Vec<&'static str>,
+    grants: Vec<String>,
     scopes: Vec<String>,
     redirect_uris: Vec<String>,
     cors: Vec<String>,
@@ -76,7 +79,12 @@ impl ClientView {
             name: client.name.clone(),
             client_type: client.client_type.name(),
             origin: if created_at.is_some() { "command" } else { "config" },
-            grants: client.grants.iter().map(|grant| grant.name()).collect(),
+            grants: client
+                .grants
+                .iter()
+                .map(|grant| grant.name().to_owned())
+                .chain(client.extension_grants.iter().cloned())
+                .collect(),
             scopes: client.scopes.tokens().to_vec(),
             redirect_uris: client.redirect_uris.clone(),
             cors: client.cors.clone(),
@@ -120,6 +128,7 @@ pub(super) async fn add(core: &Core, new: NewClient) -> Result<Value, AdminError
         trusted: new.trusted,
         introspect: new.introspect,
         grants: new.grants,
+        extension_grants: new.extension_grants,
         scopes: new.scopes,
         redirect_uris: new.redirect_uris,
         cors: new.cors,
@@ -128,7 +137,7 @@ pub(super) async fn add(core: &Core, new: NewClient) -> Result<Value, AdminError
     let key = client_key(&new.id);
     let batch = Batch::new().expect_absent(key.clone()).put_record(key, &stored, None)?;
     match core.store.commit(batch).await {
-        Ok(()) => json(&ClientView { secret, ..ClientView::stored(&new.id, stored) }),
+        Ok(_) => json(&ClientView { secret, ..ClientView::stored(&new.id, stored) }),
         Err(CommitError::Conflict) => Err(AdminError::refused(format!("there is a client {:?} already", new.id))),
         Err(error) => Err(error.into()),
     }
@@ -141,14 +150,21 @@ pub(super) async fn rotate_secret(core: &Core, id: &str) -> Result<Value, AdminE
             return Err(AdminError::refused(format!("{id:?} is a public client: it has no secret")));
         }
         if client.secrets.len() > 1 {
-            let why =
-                format!("{id:?} has two secrets already: `pintle client rotate-secret --drop-old` ends the older");
-            return Err(AdminError::refused(why));
+            let command = format!("pintle client rotate-secret {} --drop-old", shell_word(id));
+            return Err(AdminError::refused(format!("{id:?} has two secrets already: `{command}` ends the older")));
         }
         client.secrets.push(kept(core, id, &secret));
         Ok(())
     });
     json(&ClientView { secret: Some(secret.clone()), ..client.await? })
+}
+
+/// An id, which is any printable ASCII, as one word of a shell.
+fn shell_word(id: &str) -> String {
+    if id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.,:/=+%@".contains(&byte)) {
+        return id.to_owned();
+    }
+    format!("'{}'", id.replace('\'', r"'\''"))
 }
 
 pub(super) async fn drop_old_secret(core: &Core, id: &str) -> Result<Value, AdminError> {
@@ -175,7 +191,7 @@ pub(super) async fn remove(core: &Core, id: &str) -> Result<Value, AdminError> {
             .delete(client_key(id))
             .put_record(epoch_key.clone(), &next, None)?;
         match core.store.commit(batch).await {
-            Ok(()) => return json(&ClientView::stored(id, loaded.value)),
+            Ok(_) => return json(&ClientView::stored(id, loaded.value)),
             Err(CommitError::Conflict) => {}
             Err(error) => return Err(error.into()),
         }
@@ -193,7 +209,7 @@ async fn change(
         change(&mut value)?;
         let batch = Batch::new().expect_at(client_key(id), version).put_record(client_key(id), &value, None)?;
         match core.store.commit(batch).await {
-            Ok(()) => return Ok(ClientView::stored(id, value)),
+            Ok(_) => return Ok(ClientView::stored(id, value)),
             Err(CommitError::Conflict) => {}
             Err(error) => return Err(error.into()),
         }
@@ -244,6 +260,11 @@ fn check_values(new: &NewClient) -> Result<(), String> {
     if new.scopes.len() > MAX_SCOPES {
         return Err(format!("scopes: {} of them, at most {MAX_SCOPES}", new.scopes.len()));
     }
+    for grant in &new.extension_grants {
+        if url::Url::parse(grant).is_err() {
+            return Err(format!("extension-grant: {grant:?} is no absolute URI (RFC 6749 §4.5)"));
+        }
+    }
     let lists = [
         ("scope", ClientValue::Scope, &new.scopes),
         ("redirect-uri", ClientValue::RedirectUri, &new.redirect_uris),
@@ -279,4 +300,15 @@ fn client_key(id: &str) -> Key {
 fn id_of(key: &Key) -> Option<String> {
     let [_, id] = <[Vec<u8>; 2]>::try_from(record::parts(key)?).ok()?;
     String::from_utf8(id).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shell_word;
+
+    #[test]
+    fn an_id_that_a_shell_would_take_apart_is_quoted() {
+        assert_eq!(shell_word("billing-2"), "billing-2");
+        assert_eq!(shell_word("it's $me"), r"'it'\''s $me'");
+    }
 }

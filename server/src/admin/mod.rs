@@ -8,6 +8,7 @@ mod clients;
 mod error;
 mod keys;
 mod lockout;
+mod pages;
 mod secret;
 pub mod server;
 #[cfg(test)]
@@ -23,7 +24,7 @@ pub use tokens::RevokeTarget;
 pub use users::NewUser;
 
 use crate::audit::{AuditEvent, AuditKind};
-use crate::flow::Core;
+use crate::flow::{Call, Core};
 pub use crate::lockout::Release;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -148,7 +149,21 @@ impl Command {
         }
     }
 
-    /// The command for the audit log: who it is about, and no secret.
+    /// Whether it changes nothing.
+    #[must_use]
+    pub const fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::UserList { .. }
+                | Self::UserShow { .. }
+                | Self::ClientList { .. }
+                | Self::TokenInspect { .. }
+                | Self::KeysList
+                | Self::LockoutList { .. }
+        )
+    }
+
+    /// The command for the audit log: what it is about, and no secret. Whose a token is comes to light on the way.
     fn event(&self) -> AuditEvent {
         let event = AuditEvent::new(AuditKind::Admin).action(self.name());
         match self {
@@ -165,7 +180,16 @@ impl Command {
             | Self::ClientRemove { id }
             | Self::LockoutRelease(Release::Client(id))
             | Self::TokenRevoke(RevokeTarget::Client(id)) => event.client(id),
-            _ => event,
+            Self::KeysRotate { algorithm, .. } => event.target(algorithm.as_deref().unwrap_or("all")),
+            Self::LockoutRelease(Release::Address(ip)) => event.target(ip.to_string()),
+            Self::LockoutRelease(Release::Entry(id)) => event.target(id),
+            Self::LockoutRelease(Release::All) => event.target("all"),
+            Self::TokenInspect { .. }
+            | Self::TokenRevoke(RevokeTarget::Token(_))
+            | Self::UserList { .. }
+            | Self::ClientList { .. }
+            | Self::KeysList
+            | Self::LockoutList { .. } => event,
         }
     }
 }
@@ -178,7 +202,9 @@ impl Command {
 /// `Refused`, `NotFound`, `Unavailable`. Nothing was changed then, but where many lockout entries are released.
 pub async fn execute(core: &Core, command: Command) -> Result<Value, AdminError> {
     let event = command.event();
-    let outcome = dispatch(core, command).await;
+    let call = Call::new("admin".to_owned(), None);
+    let outcome = dispatch(core, &call, command).await;
+    let event = core.with_facts(event, call.trail.facts());
     core.audit.record(&match &outcome {
         Ok(_) => event,
         Err(error) => event.error(error.kind.name()),
@@ -186,7 +212,15 @@ pub async fn execute(core: &Core, command: Command) -> Result<Value, AdminError>
     outcome
 }
 
-async fn dispatch(core: &Core, command: Command) -> Result<Value, AdminError> {
+/// As [`execute`], with all pages of a list: the answer is then their items.
+///
+/// # Errors
+/// As [`execute`].
+pub async fn execute_all(core: &Core, command: Command) -> Result<Value, AdminError> {
+    pages::all(command, async |command| execute(core, command).await).await
+}
+
+async fn dispatch(core: &Core, call: &Call, command: Command) -> Result<Value, AdminError> {
     match command {
         Command::UserAdd(new) => users::add(core, new).await,
         Command::UserList { after } => users::list(core, after.as_deref()).await,
@@ -200,8 +234,8 @@ async fn dispatch(core: &Core, command: Command) -> Result<Value, AdminError> {
         Command::ClientRotateSecret { id, drop_old: false } => clients::rotate_secret(core, &id).await,
         Command::ClientRotateSecret { id, drop_old: true } => clients::drop_old_secret(core, &id).await,
         Command::ClientRemove { id } => changed(core, clients::remove(core, &id).await).await,
-        Command::TokenInspect { token } => tokens::inspect(core, &token).await,
-        Command::TokenRevoke(target) => tokens::revoke(core, target).await,
+        Command::TokenInspect { token } => tokens::inspect(core, call, &token).await,
+        Command::TokenRevoke(target) => tokens::revoke(core, call, target).await,
         Command::KeysList => keys::list(core),
         Command::KeysRotate { algorithm, immediately } => keys::rotate(core, algorithm.as_deref(), immediately).await,
         Command::LockoutList { after } => lockout::list(core, after.as_deref()).await,

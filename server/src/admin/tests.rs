@@ -94,6 +94,7 @@ fn machine(id: &str) -> NewClient {
         name: None,
         client_type: ClientType::Confidential,
         grants: vec![GrantType::ClientCredentials],
+        extension_grants: Vec::new(),
         scopes: vec!["read".to_owned()],
         redirect_uris: Vec::new(),
         cors: Vec::new(),
@@ -176,7 +177,9 @@ async fn a_rotated_secret_works_beside_the_former_one_until_that_is_dropped() {
     let form = [("grant_type", "client_credentials")];
     assert!(fixture.token(Some(("billing", &first)), &form).await.is_ok());
     assert!(fixture.token(Some(("billing", &second)), &form).await.is_ok());
-    assert_eq!(fixture.refused(rotate(false)).await.0, ErrorKind::Refused, "there is room for two");
+    let (kind, message) = fixture.refused(rotate(false)).await;
+    assert_eq!(kind, ErrorKind::Refused, "there is room for two");
+    assert!(message.contains("`pintle client rotate-secret billing --drop-old`"), "{message}");
     assert!(fixture.run(rotate(true)).await.get("secret").is_none());
     assert_eq!(fixture.token(Some(("billing", &first)), &form).await.unwrap_err(), "invalid_client");
     assert!(fixture.token(Some(("billing", &second)), &form).await.is_ok());

@@ -2,7 +2,9 @@
 
 use super::{AdminError, SecretText, json, users};
 use crate::flow::records::{Identity, identity_key};
-use crate::flow::{Call, Core, identity, revoke, validate};
+use crate::flow::revoke::{self, Revocation};
+use crate::flow::validate::AnyToken;
+use crate::flow::{Call, Core, identity, validate};
 use crate::oauth::family::AccountRef;
 use crate::oauth::introspection::IntrospectionResponse;
 use crate::store::record;
@@ -24,11 +26,9 @@ pub enum RevokeTarget {
     Client(String),
 }
 
-pub(super) async fn inspect(core: &Core, token: &SecretText) -> Result<Value, AdminError> {
-    let active = match validate::refresh_token(core, &token.0).await? {
-        Some(refresh) => Some(refresh),
-        None => validate::access_token(core, &call(), &token.0).await?.map(|active| active.token),
-    };
+pub(super) async fn inspect(core: &Core, call: &Call, token: &SecretText) -> Result<Value, AdminError> {
+    let active = validate::any_token(core, call, &token.0).await?.map(AnyToken::into_token);
+    call.trail.note(|facts| facts.verdict = Some(if active.is_some() { "active" } else { "inactive" }));
     let answer = active.map_or_else(IntrospectionResponse::default, |token| IntrospectionResponse {
         active: true,
         username: token.username,
@@ -38,10 +38,10 @@ pub(super) async fn inspect(core: &Core, token: &SecretText) -> Result<Value, Ad
     json(&answer)
 }
 
-pub(super) async fn revoke(core: &Core, target: RevokeTarget) -> Result<Value, AdminError> {
+pub(super) async fn revoke(core: &Core, call: &Call, target: RevokeTarget) -> Result<Value, AdminError> {
     match target {
         RevokeTarget::Token(token) => {
-            if !revoke::token(core, &call(), &token.0, None).await? {
+            if revoke::token(core, call, &token.0, None).await? != Revocation::Done {
                 return Err(AdminError::not_found("no token that this server knows: it may have expired"));
             }
             Ok(json!({ "revoked": "token" }))
@@ -88,8 +88,4 @@ async fn accounts_of(core: &Core, user: &str) -> Result<Vec<AccountRef>, AdminEr
         return Err(unknown());
     }
     Ok(vec![account])
-}
-
-fn call() -> Call {
-    Call::new("admin".to_owned(), None)
 }

@@ -1,27 +1,28 @@
 //! Wiring a server from its configuration.
 
-use super::paths::RoutePaths;
-use super::{App, clients, plugins};
+use super::fault::{Fault, Faults};
+use super::ground::{Ground, Mode, Site};
+use super::plugins::CacheDir;
+use super::{App, clients, fetch, plugins};
 use crate::accounts::AccountTable;
 use crate::audit::AuditLog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::model::{Algorithm, Config};
-use crate::config::secret::SecretError;
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::flow::clients::ClientDirectory;
+use crate::flow::directory::Directories;
 use crate::flow::{Core, Settings, backends};
-use crate::keys::{KeyError, KeyOptions, KeyRing, MasterKey, MasterKeyOrigin};
+use crate::http::paths::RoutePaths;
+use crate::http::served::Served;
+use crate::keys::{KeyError, KeyOptions, MasterKey, MasterKeyOrigin};
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::password::PasswordHasher;
-use crate::plugin::UserVerifier;
 use crate::plugin::chain::{Backend, UserChain};
-use crate::plugin::registry::{LoadError, LookupError};
 use crate::plugin::services::CoreServices;
-use crate::store::sled::{OpenError, SledOptions, SledStore};
+use crate::plugin::{UserVerifier, own_code};
+use crate::store::sled::OpenError;
 use crate::store::{Store, StoreError};
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 
 /// Why a server cannot start.
@@ -47,27 +48,13 @@ pub enum StartError {
     /// The hashing threads do not start.
     #[error("[passwords]: {0}")]
     Hashing(#[from] crate::password::StartError),
-    /// The audit file cannot be written.
-    #[error("log.audit {path}: {cause}")]
-    Audit {
-        /// The file.
-        path: String,
-        /// Why.
-        cause: std::io::Error,
-    },
-    /// A client's secret cannot be fetched.
-    #[error(transparent)]
-    Secret(#[from] SecretError),
-    /// Plugins that the operator has to put right.
+    /// What keys of the configuration point at cannot be used; all of it, never empty.
     #[error("{}", lines(.0))]
-    Plugins(Vec<LoadError>),
-    /// A plugin cannot be used as what the configuration uses it as.
-    #[error(transparent)]
-    PluginUse(#[from] LookupError),
+    Faults(Vec<Fault>),
 }
 
-fn lines(errors: &[LoadError]) -> String {
-    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+fn lines(faults: &[Fault]) -> String {
+    faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 /// Makes an [`App`]; the embedding API.
@@ -79,6 +66,8 @@ pub struct Builder {
     store: Option<Arc<dyn Store>>,
     master_key: Option<(MasterKey, MasterKeyOrigin)>,
     verifiers: Vec<Backend>,
+    with_tls: bool,
+    mode: Mode,
 }
 
 impl Builder {
@@ -93,10 +82,12 @@ impl Builder {
             store: None,
             master_key: None,
             verifiers: Vec::new(),
+            with_tls: false,
+            mode: Mode::Real,
         }
     }
 
-    /// Where secrets given as `{ env }` are looked up.
+    /// Where secrets given as `{ env }` are looked up, the master key too; without it nowhere.
     #[must_use]
     pub fn environment(mut self, environment: Vec<(String, String)>) -> Self {
         self.environment = environment;
@@ -140,22 +131,45 @@ impl Builder {
         self
     }
 
-    /// Opens the store and the keys, loads the plugins, and wires everything.
+    /// Reads the files of `listen.tls` too, for [`App::tls`].
+    #[must_use]
+    pub const fn with_tls(mut self) -> Self {
+        self.with_tls = true;
+        self
+    }
+
+    /// Leaves store and keys as they are: what is written stays in memory, nothing is made or rotated.
+    #[must_use]
+    pub const fn read_only(mut self) -> Self {
+        self.mode = Mode::ReadOnly;
+        self
+    }
+
+    /// Does in memory what [`Self::build`] would do to the store, its keys and the audit log; a store that another
+    /// process has is left out.
+    #[must_use]
+    pub const fn rehearsal(mut self) -> Self {
+        self.mode = Mode::Rehearsal;
+        self
+    }
+
+    /// Reads what the configuration points at, opens the store and the keys, loads the plugins, and wires everything.
+    /// Nothing is made before all that is read was found good.
     ///
     /// # Errors
     /// See [`StartError`].
     pub async fn build(self) -> Result<App, StartError> {
-        let Self { config, environment, clock, entropy, store, master_key, verifiers } = self;
-        let store = match store {
-            Some(store) => store,
-            None => open_store(&config, clock.clone())?,
-        };
-        let (master, master_key) = match master_key {
-            Some(given) => given,
-            None => MasterKey::load(config.keys.master.as_ref(), &config.data_dir, &*entropy)?,
-        };
-        let keys = KeyRing::open(store.clone(), &master, key_options(&config), clock.clone(), entropy.clone()).await?;
-        let keys = Arc::new(keys);
+        let Self { config, environment, clock, entropy, store, master_key, verifiers, with_tls, mode } = self;
+        // Begun now, as the plugins need it when the rest has been opened.
+        drop(tokio::task::spawn_blocking(own_code::sha256));
+        let mut faults = Faults::new(&config.places);
+        let master = master_key.or_else(|| fetch::master_key(&config, &environment, &mut faults));
+        let secrets = fetch::secrets(&config, &environment, &mut faults);
+        let tls = if with_tls { fetch::tls(&config, &mut faults) } else { None };
+        fetch::audit_file(&config, &mut faults);
+        let options = key_options(&config);
+        let site = Site { config: &config, options, clock: clock.clone(), entropy: entropy.clone(), mode };
+        let Ground { store, state, keys, master_key } = settle(&site, store, master, &mut faults).await?;
         if let Some(from) = keys.takes_over_at(config.tokens.access.algorithm) {
             let algorithm = config.tokens.access.algorithm.name();
             tracing::warn!(algorithm, from = from.0, "the configured algorithm signs later, the former one until then");
@@ -172,8 +186,16 @@ impl Builder {
             accounts: accounts.clone(),
             keys: keys.clone(),
         };
-        let registry = plugins::load(&config, Arc::new(services), environment.clone()).await?;
-        let chain = plugins::chain(&config, &registry, verifiers)?;
+        let metrics = Metrics::new();
+        let groups = metrics.clone();
+        store.observe_groups(Box::new(move |commits| groups.synced(commits)));
+        let embedded: Vec<String> = verifiers.iter().map(|backend| backend.name.clone()).collect();
+        let cache = CacheDir::new(&config, mode == Mode::Real && faults.is_empty(), &*entropy);
+        let plugins = plugins::load(&config, Arc::new(services), verifiers, &cache, &environment, &mut faults).await;
+        let audit = open_audit(&config, mode, &clock, &metrics, &mut faults);
+        let (Some(plugins), Some(audit), true) = (plugins, audit, faults.is_empty()) else {
+            return Err(StartError::Faults(faults.into_found()));
+        };
         let mac = keys.clone();
         let lockout = Lockout::new(
             store.clone(),
@@ -181,61 +203,74 @@ impl Builder {
             Arc::new(move |domain, parts| mac.mac(domain, parts)),
             config.lockout.clone(),
         );
-        let mut configured = Vec::new();
-        for (index, entry) in config.clients.iter().enumerate() {
-            configured.push(clients::client(entry, index, &keys, &environment)?);
-        }
+        let configured = config.clients.iter().zip(secrets);
+        let configured: Vec<_> = configured.map(|(entry, secrets)| clients::client(entry, secrets, &keys)).collect();
         let clients = ClientDirectory::new(configured);
         clients.read_stored(store.as_ref()).await?;
-        let metrics = Metrics::new();
-        let audit = open_audit(&config, clock.clone(), metrics.clone())?;
         let own_backends = plugins::own_backends(&config);
         let ever_own_backends = backends::remember(store.as_ref(), &own_backends).await?;
-        let core = Core {
+        let plugin_hashes = plugins::hashes(&plugins.registry, embedded.iter().map(String::as_str));
+        let extension_grants = plugins.extensions.iter().flat_map(|extension| extension.grant_types.clone()).collect();
+        let settings = Settings { extension_grants, ..settings(&config) };
+        let core = Arc::new(Core {
             store,
             clock: clock.clone(),
             entropy,
             keys,
             hasher,
             lockout,
-            users: UserChain::new(chain, clock),
+            users: UserChain::new(plugins.chain, clock),
             own_backends,
             ever_own_backends,
             accounts,
             clients,
-            policies: plugins::policies(&config, &registry)?,
-            formats: plugins::formats(&config, &registry)?,
+            policies: plugins.policies,
+            claims: plugins.claims,
+            directories: Directories::new(plugins.directories),
+            extensions: plugins.extensions,
+            formats: plugins.formats,
             audit,
-            plugin_hashes: plugins::hashes(&registry),
+            plugin_hashes,
             metrics,
-            settings: settings(&config),
-        };
-        Ok(App {
-            core,
+            settings,
+        });
+        let served = Arc::new(Served {
+            core: core.clone(),
             paths: RoutePaths::new(&config.paths, &config.issuer),
             bearer_login: config.authorize.bearer_login,
             unauthorized_client_status: config.compatibility.unauthorized_client_status,
             bearer_errors: config.compatibility.bearer_errors,
-            config,
-            registry,
-            master_key,
-        })
+        });
+        Ok(App { core, served, config, registry: plugins.registry, master_key, store_state: state, tls })
     }
 }
 
-fn open_store(config: &Config, clock: Arc<dyn Clock>) -> Result<Arc<dyn Store>, StartError> {
-    let unmade = |cause| StartError::DataDir { path: config.data_dir.display().to_string(), cause };
-    // The admin socket is there as well: nobody else's business.
-    DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).map_err(unmade)?;
-    let options = SledOptions { path: config.data_dir.join("store"), cache_mib: config.store.cache_mib };
-    Ok(Arc::new(SledStore::open(options, clock)?))
+/// The ground of the server, or where there are faults one that only serves to find the others.
+async fn settle(
+    site: &Site<'_>,
+    store: Option<Arc<dyn Store>>,
+    master: Option<fetch::FoundMasterKey>,
+    faults: &mut Faults<'_>,
+) -> Result<Ground, StartError> {
+    if faults.is_empty() {
+        match site.open(store, master).await {
+            Err(StartError::Keys(error)) if error.is_about_the_master_key() => faults.add("keys.master", error),
+            outcome => return outcome,
+        }
+    }
+    site.stand_in().await
 }
 
-fn open_audit(config: &Config, clock: Arc<dyn Clock>, metrics: Metrics) -> Result<AuditLog, StartError> {
-    AuditLog::open(config.log.audit.as_deref(), clock, metrics).map_err(|cause| StartError::Audit {
-        path: config.log.audit.as_deref().unwrap_or_else(|| std::path::Path::new("")).display().to_string(),
-        cause,
-    })
+/// `None` where the file cannot be opened; a log without its file where nothing is to be made, or is not worth it.
+fn open_audit(
+    config: &Config,
+    mode: Mode,
+    clock: &Arc<dyn Clock>,
+    metrics: &Metrics,
+    faults: &mut Faults<'_>,
+) -> Option<AuditLog> {
+    let file = config.log.audit.as_deref().filter(|_| mode != Mode::Rehearsal && faults.is_empty());
+    faults.take("log.audit", AuditLog::open(file, clock.clone(), metrics.clone()))
 }
 
 fn key_options(config: &Config) -> KeyOptions {
@@ -268,6 +303,7 @@ fn settings(config: &Config) -> Settings {
         failure_time: config.passwords.failure_time,
         count_client_addresses: config.lockout.count_client_addresses,
         default_client: config.grants.default_client.clone(),
+        extension_grants: Vec::new(),
         every_scope: config.compatibility.every_scope.clone(),
     }
 }

@@ -2,18 +2,22 @@
 
 mod builder;
 mod clients;
-mod metadata;
-mod paths;
+mod fault;
+mod fetch;
+mod ground;
 mod plugins;
 mod upkeep;
 
 pub use builder::{Builder, StartError};
-pub use paths::RoutePaths;
+pub use fault::Fault;
+pub use ground::StoreState;
 
-use crate::config::model::{BearerErrors, Config};
+use crate::config::model::Config;
 use crate::flow::Core;
 use crate::http::listener::{Drain, Server};
 use crate::http::monitor::{self, Audience};
+use crate::http::served::Served;
+use crate::http::tls::ReloadingTls;
 use crate::keys::MasterKeyOrigin;
 use crate::plugin::registry::Registry;
 use std::future::Future;
@@ -23,21 +27,19 @@ use warp::Filter;
 /// A wired server, not yet listening.
 pub struct App {
     /// What the use cases work with.
-    pub core: Core,
-    /// Where the endpoints are.
-    pub paths: RoutePaths,
-    /// Whether there is an authorization endpoint.
-    pub bearer_login: bool,
-    /// Of `unauthorized_client`.
-    pub unauthorized_client_status: u16,
-    /// What a refused bearer token is answered with.
-    pub bearer_errors: BearerErrors,
+    pub core: Arc<Core>,
+    /// What the endpoints work with.
+    pub served: Arc<Served>,
     /// The configuration it was wired from.
     pub config: Config,
     /// The loaded plugins.
     pub registry: Registry,
     /// Where the master key came from.
     pub master_key: MasterKeyOrigin,
+    /// What became of the configured store.
+    pub store_state: StoreState,
+    /// Of `listen.tls`, after [`Builder::with_tls`].
+    pub tls: Option<Arc<ReloadingTls>>,
 }
 
 impl App {
@@ -45,22 +47,24 @@ impl App {
     pub fn routes(
         self: Arc<Self>,
     ) -> impl warp::Filter<Extract = (impl warp::Reply,), Error = std::convert::Infallible> + Clone {
-        crate::http::routes::routes(self)
+        crate::http::routes::routes(self.served.clone())
     }
 
     /// Serves all endpoints on `server`'s sockets, until `shutdown` ends and the requests that run are answered. Without
-    /// a listener of its own, monitoring is served here too, figures for peers on this machine only.
+    /// a listener of its own, monitoring is served here too, figures for peers on this machine only, and behind a proxy
+    /// for nobody.
     pub async fn serve(self: Arc<Self>, server: Server, shutdown: impl Future<Output = ()> + Send) -> Drain {
         if self.config.monitoring.address.is_some() {
             return server.serve(warp::service(self.routes()), shutdown).await;
         }
-        let monitoring = monitor::routes(self.core.metrics.clone(), self.clone(), Audience::Loopback);
+        let audience = if self.config.listen.behind_proxy { Audience::Nobody } else { Audience::Loopback };
+        let monitoring = monitor::routes(self.core.metrics.clone(), self.clone(), audience);
         server.serve(warp::service(monitoring.or(self.routes())), shutdown).await
     }
 
     /// Serves health and figures on a listener of their own, for ever.
     pub async fn serve_monitoring(self: Arc<Self>, server: Server) {
-        let monitoring = monitor::routes(self.core.metrics.clone(), self.clone(), Audience::Everyone);
+        let monitoring = monitor::alone(self.core.metrics.clone(), self.clone());
         let _drained = server.serve(warp::service(monitoring), std::future::pending()).await;
     }
 }

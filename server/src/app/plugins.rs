@@ -1,33 +1,108 @@
 //! The configured plugins in their places: the chain, the policies, the formats.
 
-use super::StartError;
-use crate::config::model::{Config, PluginEntry, PluginLimits, PluginSource};
-use crate::flow::{NamedFormat, NamedPolicy};
-use crate::plugin::HostServices;
+use super::fault::Faults;
+use crate::config::model::{ClaimsEntry, Config, PluginEntry, PluginLimits, PluginSource, PolicyEntry};
+use crate::entropy::{self, Entropy};
+use crate::flow::directory::NamedDirectory;
+use crate::flow::{NamedClaims, NamedExtension, NamedFormat, NamedPolicy};
 use crate::plugin::chain::Backend;
-use crate::plugin::registry::{Environment, Registry, builtins};
-use std::collections::{BTreeMap, HashMap};
+use crate::plugin::limits::Kind;
+use crate::plugin::registry::{Environment, LoadError, LookupError, Registry, builtins};
+use crate::plugin::{HostServices, own_code};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The formats that every server knows: a token of either stays valid when the configured format changes.
 const FORMATS: [&str; 2] = ["jwt", "opaque"];
 
-/// Loads the plugins of the configuration, and the two formats that need no entry.
-///
-/// # Errors
-/// What is for the operator to put right.
+/// A folder for compiled components and copies of libraries.
+pub struct CacheDir {
+    path: PathBuf,
+    /// Removed with this.
+    passing: bool,
+}
+
+impl CacheDir {
+    /// The one in the data folder; where that is not there and nothing is to be made, one elsewhere for the time being.
+    pub fn new(config: &Config, may_make: bool, entropy: &dyn Entropy) -> Self {
+        let path = config.data_dir.join("plugins");
+        if may_make || path.exists() {
+            return Self { path, passing: false };
+        }
+        let name = format!("pintle-{:016x}", u64::from_ne_bytes(entropy::array(entropy)));
+        Self { path: std::env::temp_dir().join(name), passing: true }
+    }
+}
+
+impl Drop for CacheDir {
+    fn drop(&mut self) {
+        if self.passing {
+            // Most likely no plugin needed it.
+            let _ = std::fs::remove_dir_all(&self.path);
+        }
+    }
+}
+
+/// The plugins, and where each is used.
+pub struct Plugins {
+    pub registry: Registry,
+    /// Who is asked for users, in order.
+    pub chain: Vec<Backend>,
+    pub policies: Vec<NamedPolicy>,
+    pub claims: Vec<NamedClaims>,
+    pub extensions: Vec<NamedExtension>,
+    /// Backends of the chain, and extension grants, that can be asked about their accounts.
+    pub directories: Vec<NamedDirectory>,
+    /// The configured one first.
+    pub formats: Vec<NamedFormat>,
+}
+
+/// Loads the plugins of the configuration, and the two formats that need no entry. `None` once there are faults.
 pub async fn load(
     config: &Config,
     services: Arc<dyn HostServices>,
-    variables: Vec<(String, String)>,
-) -> Result<Registry, StartError> {
+    embedded: Vec<Backend>,
+    cache: &CacheDir,
+    variables: &[(String, String)],
+    faults: &mut Faults<'_>,
+) -> Option<Plugins> {
     let mut entries: BTreeMap<String, PluginEntry> = config.plugins.clone();
     for name in FORMATS {
         entries.entry(name.to_owned()).or_insert_with(|| builtin(name));
     }
-    let cache_dir = config.data_dir.join("plugins");
-    let environment = Environment { services, builtins: builtins(), cache_dir, variables };
-    Registry::load(&entries, &config.trust, &environment).await.map_err(StartError::Plugins)
+    let environment =
+        Environment { services, builtins: builtins(), cache_dir: cache.path.clone(), variables: variables.to_vec() };
+    let registry = match Registry::load(&entries, &config.trust, &environment).await {
+        Ok(registry) => registry,
+        Err(errors) => {
+            errors.iter().for_each(|error| note(error, faults));
+            return None;
+        }
+    };
+    if !faults.is_empty() {
+        // The server would start without these; whoever mends the rest wants to know of them all the same.
+        registry.unavailable().iter().for_each(|error| note(error, faults));
+    }
+    let chain = chain(config, &registry, embedded, faults);
+    let policies = policies(config, &registry, faults);
+    let claims = claims(config, &registry, faults);
+    let extensions = extensions(config, &registry, faults);
+    let directories = directories(config, &registry);
+    let formats = formats(config, &registry);
+    let formats = faults.take("tokens.access.format", formats)?;
+    faults.is_empty().then_some(Plugins { registry, chain, policies, claims, extensions, directories, formats })
+}
+
+/// A plugin's fault, at the key of its entry that it is about: what is wrong with the file is its `source`'s.
+fn note(error: &LoadError, faults: &mut Faults<'_>) {
+    let keyed = error.why.split_once(": ").filter(|(key, _)| {
+        ["source", "sha256", "config", "allow", "network", "secrets"]
+            .contains(&key.split('.').next().unwrap_or_default())
+    });
+    let (key, why) = keyed.unwrap_or(("source", &error.why));
+    faults.add(&format!("plugins.{}.{key}", error.plugin), why);
 }
 
 fn builtin(name: &str) -> PluginEntry {
@@ -45,20 +120,19 @@ fn builtin(name: &str) -> PluginEntry {
 }
 
 /// The configured chain; what of `embedded` it does not name comes before it.
-///
-/// # Errors
-/// When an entry of it is no user verifier.
-pub fn chain(config: &Config, registry: &Registry, embedded: Vec<Backend>) -> Result<Vec<Backend>, StartError> {
+fn chain(config: &Config, registry: &Registry, embedded: Vec<Backend>, faults: &mut Faults<'_>) -> Vec<Backend> {
     let named = |backend: &Backend| config.chain.iter().any(|entry| entry.plugin == backend.name);
     let (named, mut chain): (Vec<_>, Vec<_>) = embedded.into_iter().partition(named);
-    for entry in &config.chain {
+    for (index, entry) in config.chain.iter().enumerate() {
         let verifier = match named.iter().find(|backend| backend.name == entry.plugin) {
-            Some(backend) => backend.verifier.clone(),
-            None => registry.user_verifier(&entry.plugin)?,
+            Some(backend) => Ok(backend.verifier.clone()),
+            None => registry.user_verifier(&entry.plugin),
         };
-        chain.push(Backend { name: entry.plugin.clone(), verifier, next_on_error: entry.next_on_error });
+        let verifier = faults.take(&format!("users.chain[{index}]"), verifier);
+        let backend = |verifier| Backend { name: entry.plugin.clone(), verifier, next_on_error: entry.next_on_error };
+        chain.extend(verifier.map(backend));
     }
-    Ok(chain)
+    chain
 }
 
 /// Backends whose accounts are the core's own: they may use its account table.
@@ -71,20 +145,56 @@ pub fn own_backends(config: &Config) -> Vec<String> {
     config.plugins.iter().filter(|(_, entry)| own(entry)).map(|(name, _)| name.clone()).collect()
 }
 
-/// The configured policies.
-///
-/// # Errors
-/// When one of them is no scope policy.
-pub fn policies(config: &Config, registry: &Registry) -> Result<Vec<NamedPolicy>, StartError> {
-    let policy = |name: &String| Ok(NamedPolicy { name: name.clone(), policy: registry.scope_policy(name)? });
-    config.scope_policies.iter().map(policy).collect()
+fn policies(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<NamedPolicy> {
+    let policy = |(index, entry): (usize, &PolicyEntry)| {
+        let policy = faults.take(&format!("scopes.policies[{index}]"), registry.scope_policy(&entry.plugin))?;
+        Some(NamedPolicy { name: entry.plugin.clone(), policy, static_on_error: entry.static_on_error })
+    };
+    config.scope_policies.iter().enumerate().filter_map(policy).collect()
+}
+
+fn claims(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<NamedClaims> {
+    let source = |(index, entry): (usize, &ClaimsEntry)| {
+        let source = faults.take(&format!("claims.sources[{index}]"), registry.claims(&entry.plugin))?;
+        Some(NamedClaims { name: entry.plugin.clone(), optional: entry.optional, source })
+    };
+    config.claims.iter().enumerate().filter_map(source).collect()
+}
+
+/// Every `grant_type` is one plugin's, and none of the core's own.
+fn extensions(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<NamedExtension> {
+    let mut extensions: Vec<NamedExtension> = Vec::new();
+    for (index, name) in config.grants.extensions.iter().enumerate() {
+        let key = format!("grants.extensions[{index}]");
+        let Some(grant) = faults.take(&key, registry.extension_grant(name)) else { continue };
+        let grant_types = registry.plugin(name).map(|plugin| plugin.grant_types.clone()).unwrap_or_default();
+        for grant_type in &grant_types {
+            if url::Url::parse(grant_type).is_err() {
+                faults.add(&key, format!("the plugin names the grant type `{grant_type}`, which is no absolute URI"));
+            }
+            if extensions.iter().any(|other| other.grant_types.contains(grant_type)) {
+                faults.add(&key, format!("another plugin before it answers the grant type `{grant_type}`, too"));
+            }
+        }
+        extensions.push(NamedExtension { name: name.clone(), grant_types, grant });
+    }
+    extensions
+}
+
+/// The plugins that name users and are directories as well. One that could not be loaded may be anything, so that it is
+/// not taken for one.
+fn directories(config: &Config, registry: &Registry) -> Vec<NamedDirectory> {
+    let directory = |name: &str, stale: Duration| {
+        let plugin = registry.plugin(name).filter(|plugin| plugin.kinds.contains(&Kind::Directory))?;
+        Some(NamedDirectory { name: name.to_owned(), directory: plugin.as_directory()?, stale })
+    };
+    let chain = config.chain.iter().filter_map(|entry| directory(&entry.plugin, entry.stale));
+    let extensions = config.grants.extensions.iter().filter_map(|name| directory(name, Duration::ZERO));
+    chain.chain(extensions).collect()
 }
 
 /// The configured format first, then the others that tokens may be of.
-///
-/// # Errors
-/// When the configured one is no token format.
-pub fn formats(config: &Config, registry: &Registry) -> Result<Vec<NamedFormat>, StartError> {
+fn formats(config: &Config, registry: &Registry) -> Result<Vec<NamedFormat>, LookupError> {
     let first = config.tokens.access.format.as_str();
     let known = |name: &&str| registry.plugin(name).is_some_and(|plugin| plugin.as_token_format().is_some());
     let others = FORMATS.into_iter().filter(|name| *name != first).filter(known);
@@ -95,12 +205,23 @@ pub fn formats(config: &Config, registry: &Registry) -> Result<Vec<NamedFormat>,
     std::iter::once(first).chain(others).map(format).collect()
 }
 
-/// Which code each plugin is.
+/// The plugins without which logins fail: those of the chain that are not passed over when broken, every policy, and the
+/// format of new tokens.
+pub fn needed(config: &Config) -> BTreeSet<&str> {
+    let chain = config.chain.iter().filter(|entry| !entry.next_on_error).map(|entry| entry.plugin.as_str());
+    let policies =
+        config.scope_policies.iter().filter(|entry| !entry.static_on_error).map(|entry| entry.plugin.as_str());
+    chain.chain(policies).chain([config.tokens.access.format.as_str()]).collect()
+}
+
+/// Which code each plugin is; that of `embedded` ones is the program's own.
 #[must_use]
-pub fn hashes(registry: &Registry) -> HashMap<String, [u8; 32]> {
+pub fn hashes<'a>(registry: &Registry, embedded: impl Iterator<Item = &'a str>) -> HashMap<String, [u8; 32]> {
     let hash = |text: &str| -> Option<[u8; 32]> {
         let digits = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok());
         digits.collect::<Option<Vec<u8>>>()?.try_into().ok()
     };
-    registry.plugins().filter_map(|plugin| Some((plugin.name.clone(), hash(plugin.sha256.as_deref()?)?))).collect()
+    let loaded = registry.plugins().map(|plugin| (plugin.name.as_str(), plugin.sha256.as_deref()));
+    let all = loaded.chain(embedded.map(|name| (name, own_code::sha256())));
+    all.filter_map(|(name, sha256)| Some((name.to_owned(), hash(sha256?)?))).collect()
 }

@@ -1,6 +1,6 @@
 //! What a server does without being asked: key rotation, the expiry sweep, the figures of the metrics.
 
-use super::App;
+use super::{App, plugins};
 use crate::http::monitor::Readiness;
 use crate::store::{Key, StoreStats};
 use async_trait::async_trait;
@@ -59,7 +59,7 @@ impl App {
         let metrics = &self.core.metrics;
         metrics.set_hashing_waiting(self.core.hasher.queued());
         metrics.set_store_bytes(now.disk_bytes);
-        metrics.committed(now.commits.saturating_sub(before.commits), now.syncs.saturating_sub(before.syncs));
+        metrics.committed(now.commits.saturating_sub(before.commits));
     }
 
     async fn pause(&self, time: Duration) {
@@ -76,9 +76,9 @@ impl Readiness for App {
         if self.core.store.get(&Key::new(*b"ready")).await.is_err() {
             missing.push("the store does not answer".to_owned());
         }
-        for plugin in self.registry.plugins() {
-            if plugin.failure().is_some() {
-                missing.push(format!("plugin {} could not be loaded", plugin.name));
+        for name in plugins::needed(&self.config) {
+            if self.registry.plugin(name).is_some_and(|plugin| plugin.failure().is_some()) {
+                missing.push(format!("plugin {name} could not be loaded"));
             }
         }
         missing

@@ -18,6 +18,10 @@ pub enum AuditKind {
     /// A used code or refresh token came again, and its family ended.
     #[serde(rename = "token.replayed")]
     TokenReplayed,
+    /// A revocation of a token that is not known, or another client's: nothing was ended, and the answer is 200 all the
+    /// same (RFC 7009 §2.2).
+    #[serde(rename = "token.not_revoked")]
+    TokenNotRevoked,
     /// A token was introspected.
     #[serde(rename = "token.introspected")]
     TokenIntrospected,
@@ -33,7 +37,7 @@ pub enum AuditKind {
     /// A client's credentials were wrong.
     #[serde(rename = "client.rejected")]
     ClientRejected,
-    /// A user's password was right.
+    /// A user's password was right. The request's own line follows: a login can still end without a token.
     #[serde(rename = "login.accepted")]
     LoginAccepted,
     /// It was not, or the account may not log in.
@@ -42,7 +46,7 @@ pub enum AuditKind {
     /// A backend failed, so that nothing was decided.
     #[serde(rename = "login.failed")]
     LoginFailed,
-    /// A try was not made: too many failures before.
+    /// A try was not made: too many failures before. Stands for the request's own line.
     #[serde(rename = "lockout")]
     Lockout,
     /// A command on the admin socket or the command line.
@@ -55,7 +59,7 @@ pub enum AuditKind {
 pub struct PluginVerdict {
     /// Its name in the configuration.
     pub name: Text,
-    /// Of the code that ran, hex in the line; none for the embedding program's own.
+    /// Of the code that ran, hex in the line: the file's, or the executable's for what is linked into it.
     #[serde(serialize_with = "hex", skip_serializing_if = "Option::is_none")]
     pub sha256: Option<[u8; 32]>,
     /// `accepted`, `unknown-user`, `timed-out`, …
@@ -74,9 +78,11 @@ pub struct AuditEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     ip: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    grant: Option<&'static str>,
+    grant: Option<std::borrow::Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,7 +90,11 @@ pub struct AuditEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
     username: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    family: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<Text>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -101,10 +111,13 @@ impl AuditEvent {
             ip: None,
             grant: None,
             action: None,
+            target: None,
             client: None,
             sub: None,
             username: None,
+            family: None,
             scope: None,
+            verdict: None,
             error: None,
             plugins: Vec::new(),
         }
@@ -119,7 +132,7 @@ impl AuditEvent {
 
     /// The grant type, as the protocol spells it.
     #[must_use]
-    pub const fn grant(mut self, grant: &'static str) -> Self {
+    pub fn grant(mut self, grant: std::borrow::Cow<'static, str>) -> Self {
         self.grant = Some(grant);
         self
     }
@@ -128,6 +141,13 @@ impl AuditEvent {
     #[must_use]
     pub const fn action(mut self, action: &'static str) -> Self {
         self.action = Some(action);
+        self
+    }
+
+    /// What an administrator did it to, where that is no user, client or token.
+    #[must_use]
+    pub fn target(mut self, target: impl Into<Text>) -> Self {
+        self.target = Some(target.into());
         self
     }
 
@@ -152,10 +172,24 @@ impl AuditEvent {
         self
     }
 
+    /// The id of the token's family, or of a token without one. No secret: a token is more than its id.
+    #[must_use]
+    pub fn family(mut self, id: impl Into<Text>) -> Self {
+        self.family = Some(id.into());
+        self
+    }
+
     /// The scope that was granted, or asked for and refused.
     #[must_use]
     pub fn scope(mut self, scope: impl Into<Text>) -> Self {
         self.scope = Some(scope.into());
+        self
+    }
+
+    /// What was found out about a token: `active`, `inactive`, `unknown`, `foreign`.
+    #[must_use]
+    pub const fn verdict(mut self, verdict: &'static str) -> Self {
+        self.verdict = Some(verdict);
         self
     }
 

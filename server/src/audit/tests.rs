@@ -14,7 +14,7 @@ fn lines(path: &Path) -> Vec<Value> {
 fn login(name: &str) -> AuditEvent {
     AuditEvent::new(AuditKind::LoginRejected)
         .request("id-1", Some("2001:db8::1".parse().unwrap()))
-        .grant("password")
+        .grant("password".into())
         .client("quote-web")
         .username(name)
         .scope("read write")

@@ -1,8 +1,10 @@
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use serde::Serialize;
+use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -127,6 +129,36 @@ impl Appender {
         }
         Ok(())
     }
+}
+
+/// Whether [`AuditLog::open`](super::AuditLog::open) could append to `path`; makes nothing.
+///
+/// # Errors
+/// Why not, with the file or its folder and what to do.
+pub fn check_writable(path: &Path) -> io::Result<()> {
+    let remedy = "let the server's user write there, or name another file";
+    let refused = |place: &Path, cause: io::Error| {
+        io::Error::new(cause.kind(), format!("cannot write to {}: {cause}; {remedy}", place.display()))
+    };
+    match OpenOptions::new().append(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder =
+                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+            folder_is_writable(folder).map_err(|cause| refused(folder, cause))
+        }
+        Err(error) => Err(refused(path, error)),
+    }
+}
+
+fn folder_is_writable(folder: &Path) -> io::Result<()> {
+    let name = CString::new(folder.as_os_str().as_bytes())?;
+    if !folder.metadata()?.is_dir() {
+        return Err(io::ErrorKind::NotADirectory.into());
+    }
+    // SAFETY: `name` is a string with its end, and lives longer than the call, which keeps nothing.
+    let answer = unsafe { libc::faccessat(libc::AT_FDCWD, name.as_ptr(), libc::W_OK | libc::X_OK, libc::AT_EACCESS) };
+    if answer == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn open(path: &Path) -> io::Result<File> {

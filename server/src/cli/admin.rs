@@ -3,10 +3,12 @@
 use super::args::{ClientCommand, KeysCommand, LockoutCommand, TokenCommand, TokenRevoke, UserAdd, UserCommand};
 use super::exit::Failure;
 use super::open::Opening;
-use super::{block_on, log, password, text};
+use super::patience::{Obstacle, patiently};
+use super::{block_on, log, owner, password, text};
 use pintle::admin::client::Connection;
 use pintle::admin::{self, Command, NewClient, NewUser, Release, RevokeTarget, SecretText};
 use pintle::app::App;
+use pintle::config::model::Config;
 use serde_json::{Map, Value};
 
 const USERS: &[(&str, &str)] =
@@ -78,6 +80,7 @@ pub fn client(open: &Opening, json: bool, command: ClientCommand) -> Result<(), 
                 name: add.name,
                 client_type: add.client_type.into(),
                 grants: add.grants.into_iter().map(Into::into).collect(),
+                extension_grants: add.extension_grants,
                 scopes: add.scopes,
                 redirect_uris: add.redirect_uris,
                 cors: add.cors,
@@ -159,31 +162,8 @@ fn list(answer: &Value) -> &[Value] {
 
 async fn execute(open: &Opening, command: Command) -> Result<Value, Failure> {
     let config = open.load()?.config;
-    let mut place = match Connection::open(&config.data_dir).await? {
-        Some(connection) => Place::Server(connection),
-        None => Place::Store(Box::new(open.app(config).await?)),
-    };
-    let mut command = command;
-    let mut items = Vec::new();
-    loop {
-        let mut answer = place.execute(command.clone()).await?;
-        let Some(Value::Array(page)) = answer.get_mut("items").map(Value::take) else { return Ok(answer) };
-        items.extend(page);
-        match answer.get_mut("next").map(Value::take) {
-            Some(Value::String(next)) => command = starting_after(command, next),
-            _ => return Ok(Value::Array(items)),
-        }
-    }
-}
-
-fn starting_after(command: Command, next: String) -> Command {
-    let after = Some(next);
-    match command {
-        Command::UserList { .. } => Command::UserList { after },
-        Command::ClientList { .. } => Command::ClientList { after },
-        Command::LockoutList { .. } => Command::LockoutList { after },
-        other => other,
-    }
+    let mut place = patiently(&*open.surroundings.clock, async || Place::find(open, &config, &command).await).await?;
+    place.execute(command).await
 }
 
 /// Where a command is done.
@@ -193,10 +173,22 @@ enum Place {
 }
 
 impl Place {
+    async fn find(open: &Opening, config: &Config, command: &Command) -> Result<Self, Obstacle> {
+        if let Some(connection) = Connection::open(&config.data_dir).await? {
+            return Ok(Self::Server(connection));
+        }
+        owner::refuse_foreign_data(&config.data_dir)?;
+        let builder = open.builder(config.clone());
+        let builder = if command.only_reads() { builder.read_only() } else { builder };
+        let app = builder.build().await.map_err(Obstacle::of_start)?;
+        Ok(Self::Store(Box::new(app)))
+    }
+
+    /// Does the command; of a list all pages.
     async fn execute(&mut self, command: Command) -> Result<Value, Failure> {
         Ok(match self {
-            Self::Server(connection) => connection.execute(&command).await?,
-            Self::Store(app) => admin::execute(&app.core, command).await?,
+            Self::Server(connection) => connection.execute_all(command).await?,
+            Self::Store(app) => admin::execute_all(&app.core, command).await?,
         })
     }
 }

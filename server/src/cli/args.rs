@@ -228,6 +228,9 @@ pub struct ClientAdd {
     /// A grant it may use; may be repeated
     #[arg(long = "grant", value_enum, value_name = "GRANT")]
     pub grants: Vec<GrantName>,
+    /// A plugin's grant type that it may use; may be repeated
+    #[arg(long = "extension-grant", value_name = "URI")]
+    pub extension_grants: Vec<String>,
     /// A scope it may have; may be repeated
     #[arg(long = "scope", value_name = "SCOPE")]
     pub scopes: Vec<String>,

@@ -23,7 +23,7 @@ impl Background {
     ) -> Self {
         let mut tasks = JoinSet::new();
         tasks.spawn(app.clone().upkeep());
-        tasks.spawn(socket.serve(app.clone()));
+        tasks.spawn(socket.serve(app.core.clone()));
         if let Some(monitoring) = monitoring {
             tasks.spawn(app.clone().serve_monitoring(monitoring));
         }

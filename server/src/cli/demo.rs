@@ -49,7 +49,7 @@ impl Demo {
 
     /// Prints the calls. `addresses`: where the server listens.
     pub fn print(&self, app: &App, addresses: &[Address]) {
-        text::print(&self.text(&app.config, app.paths.token.first().map_or("", String::as_str), addresses));
+        text::print(&self.text(&app.config, app.served.paths.token.first().map_or("", String::as_str), addresses));
     }
 
     fn text(&self, config: &Config, token_path: &str, addresses: &[Address]) -> String {

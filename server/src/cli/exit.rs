@@ -2,7 +2,6 @@
 
 use pintle::admin::{AdminError, ErrorKind};
 use pintle::app::StartError;
-use pintle::keys::KeyError;
 use std::fmt::{self, Display};
 use std::process::ExitCode;
 
@@ -21,9 +20,9 @@ pub enum Exit {
 /// For `--help`.
 pub const EXIT_CODES: &str = "Exit codes:
   0  done
-  1  refused: not allowed, or it makes no sense
+  1  refused: not allowed, or it makes no sense; also root in the data folder of another user
   2  the command line cannot be understood
-  3  the configuration has errors; all of them are shown
+  3  the configuration has errors, or what it points at cannot be used; all of them are shown
   4  there is no such user, client, token or entry
   5  not now: the store is in use or broken, an address is taken, the server does not answer";
 
@@ -82,26 +81,19 @@ impl From<AdminError> for Failure {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let exit = match &error {
-            StartError::DataDir { .. } | StartError::Store(_) | StartError::Records(_) | StartError::Audit { .. } => {
-                Exit::Unavailable
+            StartError::Faults(faults) => {
+                let many = count(faults.len());
+                return Self::configuration(format!("{many} in what the configuration points at:\n{error}"));
             }
-            StartError::Keys(cause) => of_keys(cause),
-            StartError::Hashing(_) | StartError::Secret(_) | StartError::Plugins(_) | StartError::PluginUse(_) => {
-                Exit::Configuration
-            }
+            StartError::DataDir { .. } | StartError::Store(_) | StartError::Records(_) => Exit::Unavailable,
+            StartError::Keys(_) => Exit::Unavailable,
+            StartError::Hashing(_) => Exit::Configuration,
         };
         Self::new(exit, error)
     }
 }
 
-const fn of_keys(error: &KeyError) -> Exit {
-    match error {
-        KeyError::MasterUnreadable { .. }
-        | KeyError::MasterExposed { .. }
-        | KeyError::MasterUnset(_)
-        | KeyError::MasterInline
-        | KeyError::MasterMalformed { .. }
-        | KeyError::MasterDiffers { .. } => Exit::Configuration,
-        _ => Exit::Unavailable,
-    }
+/// So many errors, in words.
+pub fn count(errors: usize) -> String {
+    if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
 }

@@ -8,7 +8,9 @@ mod demo;
 mod exit;
 mod log;
 mod open;
+mod owner;
 mod password;
+mod patience;
 #[cfg(feature = "wasm")]
 mod plugin;
 mod serve;

@@ -2,8 +2,8 @@
 
 use super::Surroundings;
 use super::args::Sources;
-use super::exit::Failure;
-use pintle::app::{App, Builder};
+use super::exit::{Failure, count};
+use pintle::app::Builder;
 use pintle::config::model::Config;
 use pintle::config::{self, LoadOptions, Loaded};
 
@@ -23,19 +23,13 @@ impl Opening {
             ..LoadOptions::default()
         };
         config::load(&options).map_err(|errors| {
-            let many = if errors.0.len() == 1 { "1 error".to_owned() } else { format!("{} errors", errors.0.len()) };
-            Failure::configuration(format!("{many} in the configuration:\n{errors}"))
+            Failure::configuration(format!("{} in the configuration:\n{errors}", count(errors.0.len())))
         })
     }
 
-    /// Builds a server on this process's clock, randomness and environment.
+    /// For a server on this process's clock, randomness and environment.
     pub fn builder(&self, config: Config) -> Builder {
         let Surroundings { clock, entropy, environment } = &self.surroundings;
         Builder::new(config).clock(clock.clone()).entropy(entropy.clone()).environment(environment.clone())
-    }
-
-    /// A wired server on the store of the configuration.
-    pub async fn app(&self, config: Config) -> Result<App, Failure> {
-        Ok(self.builder(config).build().await?)
     }
 }

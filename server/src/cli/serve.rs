@@ -5,11 +5,10 @@ use super::demo::Demo;
 use super::exit::Failure;
 use super::log;
 use super::open::Opening;
+use super::owner;
 use pintle::admin::server::AdminSocket;
 use pintle::app::App;
-use pintle::config::model::Config;
 use pintle::http::listener::{Drain, Server};
-use pintle::http::tls::ReloadingTls;
 use pintle::systemd;
 use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -23,9 +22,10 @@ pub async fn serve(open: &Opening) -> Result<(), Failure> {
     }
     let mut config = loaded.config;
     let demo = Demo::prepare(&mut config, &*open.surroundings.entropy);
-    let app = Arc::new(open.app(config).await?);
+    owner::refuse_foreign_data(&config.data_dir)?;
+    let app = Arc::new(open.builder(config).with_tls().build().await?);
     let signals = Signals::listen()?;
-    let tls = tls(&app.config)?;
+    let tls = app.tls.clone();
     let server = Server::bind(&app.config.listen, tls.clone(), app.core.entropy.clone());
     let server = server.map_err(Failure::unavailable)?;
     let monitoring = monitoring(&app)?;
@@ -43,14 +43,6 @@ pub async fn serve(open: &Opening) -> Result<(), Failure> {
         Drain::Cut { connections } => tracing::warn!(connections, "some requests were cut"),
     }
     Ok(())
-}
-
-/// The certificate and key of the configuration, if it has any.
-pub fn tls(config: &Config) -> Result<Option<Arc<ReloadingTls>>, Failure> {
-    let Some(files) = &config.listen.tls else { return Ok(None) };
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = ReloadingTls::load(files, provider).map_err(Failure::configuration)?;
-    Ok(Some(Arc::new(tls)))
 }
 
 fn monitoring(app: &App) -> Result<Option<Server>, Failure> {

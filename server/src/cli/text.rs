@@ -55,10 +55,16 @@ fn is_time(key: &str) -> bool {
         || matches!(key, "exp" | "iat" | "auth_time")
 }
 
+/// The last second of the year 9999: RFC 3339 writes no later one.
+const LAST_SECOND: u64 = 253_402_300_799;
+
 /// A time in seconds since the Unix epoch, for people.
 pub fn time(seconds: u64) -> String {
-    let time = std::time::UNIX_EPOCH.checked_add(std::time::Duration::from_secs(seconds));
-    time.map_or_else(|| seconds.to_string(), |time| humantime::format_rfc3339_seconds(time).to_string())
+    if seconds > LAST_SECOND {
+        return seconds.to_string();
+    }
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    humantime::format_rfc3339_seconds(time).to_string()
 }
 
 #[cfg(test)]
@@ -78,5 +84,7 @@ mod tests {
     fn a_name_does_not_steer_the_terminal_and_a_time_beyond_all_calendars_is_a_number() {
         assert_eq!(cell("name", &json!("a\u{1b}[31m")), "a\\u{1b}[31m");
         assert_eq!(cell("exp", &json!(u64::MAX)), u64::MAX.to_string());
+        assert_eq!(cell("exp", &json!(LAST_SECOND)), "9999-12-31T23:59:59Z");
+        assert_eq!(cell("exp", &json!(LAST_SECOND + 1)), "253402300800");
     }
 }

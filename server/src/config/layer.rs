@@ -2,6 +2,7 @@
 
 use super::error::{ConfigError, Place};
 use super::path::{KeyPath, Segment};
+use super::report::Report;
 use figment::providers::{Format, Toml};
 use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -10,6 +11,12 @@ use std::path::Path;
 use toml_edit::{ImDocument, Item, TableLike};
 
 const PREFIX: &str = "PINTLE_";
+
+/// The longest text of an environment variable, in bytes.
+const MAX_VARIABLE_BYTES: usize = 64 * 1024;
+
+/// How deeply the lists and tables of a variable's text, and the keys of its name, may be nested: reading both recurses.
+const MAX_DEPTH: usize = 16;
 
 /// Where toml's deserializer hides a date.
 const DATE_KEY: &str = "$__toml_private_datetime";
@@ -20,6 +27,14 @@ pub(super) struct Layer {
     pub name: String,
     keys: Dict,
     written: Written,
+    faults: Vec<Fault>,
+}
+
+/// A variable that sets nothing.
+struct Fault {
+    path: KeyPath,
+    found: String,
+    expected: String,
 }
 
 enum Written {
@@ -57,22 +72,62 @@ impl Layer {
             whole_file(&name, line, format!("broken TOML ({reason})"), "valid TOML")
         })?;
         keys.values_mut().for_each(show_date);
-        Ok(Self { name, keys, written: Written::Text { text, document: OnceCell::new() } })
+        Ok(Self { name, keys, written: Written::Text { text, document: OnceCell::new() }, faults: Vec::new() })
     }
 
     /// `PINTLE_LISTEN__ADDRESS` sets `listen.address`: upper case, two underscores between keys. `except` are variables
     /// that the configuration itself names as the places of secrets.
     pub fn environment(variables: &[(String, String)], except: &[String]) -> Self {
-        let mut keys = Dict::new();
-        let mut written = Vec::new();
-        for (name, text) in variables.iter().filter(|(name, _)| !except.contains(name)) {
-            let Some(rest) = name.strip_prefix(PREFIX).filter(|rest| !rest.is_empty()) else { continue };
-            let segments: Vec<String> = rest.split("__").map(str::to_lowercase).collect();
-            insert(&mut keys, &segments, parse_variable(text));
-            let path = KeyPath(segments.into_iter().map(Segment::Key).collect());
-            written.push((path, name.clone(), text.clone()));
+        let ours = variables.iter().filter(|(name, _)| !except.contains(name));
+        let mut written: Vec<_> =
+            ours.filter_map(|(name, text)| Some((key_path(name)?, name.clone(), text.clone()))).collect();
+        // The process's order means nothing.
+        written.sort();
+        let mut layer = Self {
+            name: "environment".to_owned(),
+            keys: Dict::new(),
+            written: Written::Variables(Vec::new()),
+            faults: Vec::new(),
+        };
+        for (path, name, text) in &written {
+            // One key set twice, or as a whole and in part.
+            let others = written.iter().filter(|(_, other, _)| other != name);
+            let rival = others.map(|(other, name, _)| (other, name)).find(|(other, _)| path.overlaps(other));
+            match refusal(name, text, path, rival.map(|(_, name)| name.as_str())) {
+                Some((found, expected)) => layer.faults.push(Fault { path: path.clone(), found, expected }),
+                None => insert(&mut layer.keys, &path.0, parse_variable(text)),
+            }
         }
-        Self { name: "environment".to_owned(), keys, written: Written::Variables(written) }
+        layer.written = Written::Variables(written);
+        layer
+    }
+
+    /// An environment of which only the names are known.
+    pub fn names(variables: Vec<(KeyPath, String)>) -> Self {
+        let written = variables.into_iter().map(|(path, name)| (path, name, String::new())).collect();
+        Self {
+            name: "environment".to_owned(),
+            keys: Dict::new(),
+            written: Written::Variables(written),
+            faults: Vec::new(),
+        }
+    }
+
+    /// The variables of this layer: what each sets, and its name.
+    pub fn variable_names(&self) -> Vec<(KeyPath, String)> {
+        match &self.written {
+            Written::Variables(variables) => {
+                variables.iter().map(|(path, name, _)| (path.clone(), name.clone())).collect()
+            }
+            Written::Text { .. } => Vec::new(),
+        }
+    }
+
+    /// Notes the variables that set nothing.
+    pub fn report_faults(&self, report: &Report<'_>) {
+        for Fault { path, found, expected } in &self.faults {
+            report.error(path, found, expected, None);
+        }
     }
 
     /// Where this layer writes `path` or something within it.
@@ -154,21 +209,58 @@ fn within_value(value: &toml_edit::Value, path: &[Segment]) -> Option<Option<usi
     }
 }
 
-fn insert(keys: &mut Dict, segments: &[String], value: Value) {
-    match segments {
-        [] => {}
-        [last] => {
-            keys.insert(last.clone(), value);
-        }
-        [first, rest @ ..] => {
-            let mut inner = match keys.remove(first) {
-                Some(Value::Dict(_, inner)) => inner,
-                _ => Dict::new(),
-            };
-            insert(&mut inner, rest, value);
-            keys.insert(first.clone(), Value::from(inner));
-        }
+fn key_path(variable: &str) -> Option<KeyPath> {
+    let rest = variable.strip_prefix(PREFIX).filter(|rest| !rest.is_empty())?;
+    // What is below the deepest key is told by the name, which errors show.
+    let keys = rest.split("__").take(MAX_DEPTH + 1).map(|key| Segment::Key(key.to_lowercase()));
+    Some(KeyPath(keys.collect()))
+}
+
+/// What is wrong with a variable, and what is expected.
+fn refusal(name: &str, text: &str, path: &KeyPath, rival: Option<&str>) -> Option<(String, String)> {
+    if path.0.len() > MAX_DEPTH {
+        return Some(("a name of too many keys".to_owned(), format!("at most {MAX_DEPTH} keys")));
     }
+    if let Some(rival) = rival {
+        let expected = "one of both: a table's keys one by one, or the table as a whole".to_owned();
+        return Some((format!("{name} beside {rival}"), expected));
+    }
+    if text.len() > MAX_VARIABLE_BYTES {
+        return Some((format!("a text of {} bytes", text.len()), format!("at most {MAX_VARIABLE_BYTES}")));
+    }
+    let depth = depth(text);
+    (depth > MAX_DEPTH).then(|| {
+        let expected = format!("at most {MAX_DEPTH} lists or tables within each other");
+        (format!("{depth} opening brackets within each other"), expected)
+    })
+}
+
+/// How deeply brackets are nested, at most; those within quotes count too.
+fn depth(text: &str) -> usize {
+    let (mut open, mut deepest) = (0usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(open);
+    }
+    deepest
+}
+
+fn insert(keys: &mut Dict, path: &[Segment], value: Value) {
+    let [Segment::Key(first), rest @ ..] = path else { return };
+    if rest.is_empty() {
+        keys.insert(first.clone(), value);
+        return;
+    }
+    let mut inner = match keys.remove(first) {
+        Some(Value::Dict(_, inner)) => inner,
+        _ => Dict::new(),
+    };
+    insert(&mut inner, rest, value);
+    keys.insert(first.clone(), Value::from(inner));
 }
 
 /// Numbers, booleans and `[lists]` as figment reads them from the environment; anything else is text.

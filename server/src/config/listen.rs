@@ -28,7 +28,10 @@ pub(super) fn listen(node: &Node<'_>) -> Option<Listen> {
 
 /// `[monitoring]`.
 pub(super) fn monitoring(node: &Node<'_>) -> Option<Monitoring> {
-    node.table(|table| Monitoring { address: table.optional("address", address) })
+    node.table(|table| Monitoring {
+        address: table.optional("address", address),
+        plain_http: table.key("plain_http", Node::boolean),
+    })
 }
 
 fn tls(node: &Node<'_>) -> Option<Tls> {

@@ -5,6 +5,7 @@
 mod check;
 mod client_value;
 mod clients;
+mod development;
 pub mod error;
 mod keys;
 mod layer;
@@ -15,6 +16,7 @@ mod operation;
 mod passwords;
 mod path;
 mod paths;
+mod places;
 mod plugins;
 mod read;
 mod report;
@@ -27,6 +29,7 @@ mod warnings;
 
 pub use client_value::ClientValue;
 pub use error::{ConfigError, ConfigErrors, Place, Warning};
+pub use places::Places;
 
 use figment::value::Value;
 use layer::Layer;
@@ -79,8 +82,10 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigErrors> {
     let root = Value::from(layer::merge(&layers));
     let folder = options.file.as_deref().and_then(std::path::Path::parent).map(PathBuf::from).unwrap_or_default();
     let context = Context { report: Report::new(&layers), folder };
+    layers.iter().for_each(|layer| layer.report_faults(&context.report));
     let config = Node { value: &root, path: KeyPath::default(), context: &context }.table(read).flatten();
-    let config = config.map(|config| Config { embedded: options.embedded.clone(), ..config });
+    let places = Places::new(options, &layers);
+    let config = config.map(|config| Config { embedded: options.embedded.clone(), places, ..config });
     if let Some(config) = &config {
         check::check(config, &context.report);
         warnings::warn(config, &files, &context.report);
@@ -91,7 +96,6 @@ pub fn load(options: &LoadOptions) -> Result<Loaded, ConfigErrors> {
 }
 
 fn layers(options: &LoadOptions) -> Result<Vec<Layer>, ConfigErrors> {
-    let built_in = |name: &str, text: &str| Layer::text(format!("{name} (built in)"), text.to_owned());
     let mut read = vec![built_in("config/default.toml", DEFAULTS)];
     read.push(match &options.file {
         Some(file) => Layer::file(file),
@@ -108,7 +112,18 @@ fn layers(options: &LoadOptions) -> Result<Vec<Layer>, ConfigErrors> {
     let indirect = options.environment.iter().filter(|(name, _)| name.ends_with("__ENV"));
     secrets.extend(indirect.map(|(_, variable)| variable.clone()));
     layers.push(Layer::environment(&options.environment, &secrets));
+    if options.file.is_none()
+        && let Some(issuer) = development::issuer(&layer::merge(&layers))
+        && let Ok(layer) = built_in("config/development.toml", &format!("issuer = {issuer:?}"))
+    {
+        // Below everything that the operator wrote.
+        layers.insert(2, layer);
+    }
     Ok(layers)
+}
+
+fn built_in(name: &str, text: &str) -> Result<Layer, Box<ConfigError>> {
+    Layer::text(format!("{name} (built in)"), text.to_owned())
 }
 
 /// The variables that `{ env = "…" }` names: `PINTLE_MASTER_KEY` there is no key of ours.
@@ -165,6 +180,7 @@ fn read(table: &mut Table<'_>) -> Option<Config> {
         clients,
         plugins,
         embedded: Vec::new(),
+        places: Places::default(),
         chain,
         claims,
         scope_policies,

@@ -1,5 +1,6 @@
 //! The configuration once it is parsed and cross-checked: plain typed values.
 
+use super::Places;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -46,12 +47,14 @@ pub struct Config {
     pub plugins: BTreeMap<String, PluginEntry>,
     /// User verifiers that the embedding program brings: the chain may name them.
     pub embedded: Vec<String>,
+    /// Where its keys are written.
+    pub places: Places,
     /// `[users] chain`: who is asked, in order.
     pub chain: Vec<ChainEntry>,
     /// `[claims] sources`: who is asked for claims, in order.
     pub claims: Vec<ClaimsEntry>,
-    /// `[scopes] policies`: names of plugins, all of which must grant a scope.
-    pub scope_policies: Vec<String>,
+    /// `[scopes] policies`: plugins, all of which must grant a scope.
+    pub scope_policies: Vec<PolicyEntry>,
     /// `[development]`: only on loopback.
     pub development: Option<Development>,
 }
@@ -332,8 +335,10 @@ pub struct Log {
 #[derive(Clone, Debug, Default)]
 pub struct Monitoring {
     /// `address`: an own listener for `/health/*` and `/metrics`; without it they are on the main one, `/metrics` only
-    /// for loopback peers.
+    /// for loopback peers, and behind a proxy for nobody.
     pub address: Option<Address>,
+    /// `plain_http` (false): plain HTTP beyond loopback is meant there.
+    pub plain_http: bool,
 }
 
 /// `[trust]`.
@@ -390,7 +395,7 @@ pub struct PluginEntry {
     pub sha256: Option<String>,
     /// `config`: handed to the plugin as JSON.
     pub config_json: String,
-    /// `allow`: host interfaces that this plugin may use beside `log`, `clock`, `random`, `config` and `crypto`:
+    /// `allow`: host interfaces that this plugin may use beside `log`, `clock`, `random` and `config`: `crypto`,
     /// `kv`, `accounts`. A `builtin:` plugin gets what its manifest wants.
     pub allow: Option<Vec<String>>,
     /// `limits`.
@@ -466,6 +471,16 @@ pub struct ClaimsEntry {
     pub plugin: String,
     /// `optional` (false): a failure leaves its claims out instead of failing the request.
     pub optional: bool,
+}
+
+/// One entry of `[scopes] policies`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyEntry {
+    /// The plugin's name.
+    pub plugin: String,
+    /// `on_error = "static"`: without an answer what the client may have and the request asks for is granted; by default
+    /// it is a 503.
+    pub static_on_error: bool,
 }
 
 /// One entry of `[users] chain`.

@@ -20,7 +20,7 @@ pub(super) const BUILTINS: [(&str, &str); 4] = [
 ];
 
 /// Host interfaces that a plugin gets only where its entry says so.
-const INTERFACES: [&str; 2] = ["kv", "accounts"];
+const INTERFACES: [&str; 3] = ["crypto", "kv", "accounts"];
 
 const SOURCE: &str = "\"builtin:<name>\", or a file that ends in .wasm, .so, .dylib or .dll";
 const MILLISECOND: Duration = Duration::from_millis(1);

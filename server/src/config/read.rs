@@ -222,11 +222,21 @@ impl<'a> Table<'a> {
 
     fn refuse_unknown(&self) {
         for name in self.dict.keys().filter(|name| !self.known.contains(&name.as_str())) {
+            let path = self.path.key(name);
             let help = suggestion(name, self.known.iter().copied());
+            // One key and no table: most likely not meant for us.
+            let stray = self.path.0.is_empty() && self.context.report.variable(&path).is_some();
+            let help = if stray { Some(stray_help(help)) } else { help };
             let expected = one_of(self.known.iter().copied());
-            self.context.report.error(&self.path.key(name), "an unknown key", expected, help);
+            self.context.report.error(&path, "an unknown key", expected, help);
         }
     }
+}
+
+fn stray_help(suggestion: Option<String>) -> String {
+    let stray = "every variable that starts with PINTLE_ sets a key, with two underscores between table and key; \
+                 Kubernetes makes others for a service named pintle, unless the pod has enableServiceLinks: false";
+    suggestion.map_or_else(|| stray.to_owned(), |near| format!("{near} {stray}"))
 }
 
 /// A duration in its largest whole unit.

@@ -78,22 +78,27 @@ impl<'a> Report<'a> {
         Err(ConfigErrors(ordered(errors.collect())))
     }
 
-    /// The strongest layer that writes `path`, or else the nearest table around it. A list is replaced as a whole, so
-    /// the strongest layer is the one whose value counts.
     fn locate(&self, path: &KeyPath) -> ((usize, usize), Place) {
-        // What nobody wrote belongs into the operator's file: the first after the defaults.
-        let home = self.layers.get(1).or(self.layers.first());
-        for length in (1..=path.0.len()).rev() {
-            let part = KeyPath(path.0[..length].to_vec());
-            for (rank, layer) in self.layers.iter().enumerate().skip(1).rev() {
-                if let Some(place) = layer.locate(&part) {
-                    return ((rank, line(&place)), place);
-                }
+        locate(self.layers, path)
+    }
+}
+
+/// The strongest of `layers` (the weakest first, which is the defaults) that writes `path`, or else the nearest table
+/// around it, as rank and line, and as a place. A list is replaced as a whole, so the strongest layer is the one whose
+/// value counts.
+pub(super) fn locate(layers: &[Layer], path: &KeyPath) -> ((usize, usize), Place) {
+    // What nobody wrote belongs into the operator's file: the first after the defaults.
+    let home = layers.get(1).or(layers.first());
+    for length in (1..=path.0.len()).rev() {
+        let part = KeyPath(path.0[..length].to_vec());
+        for (rank, layer) in layers.iter().enumerate().skip(1).rev() {
+            if let Some(place) = layer.locate(&part) {
+                return ((rank, line(&place)), place);
             }
         }
-        let name = home.map_or_else(String::new, |layer| layer.name.clone());
-        ((1, 0), Place::File { name, line: None })
     }
+    let name = home.map_or_else(String::new, |layer| layer.name.clone());
+    ((1, 0), Place::File { name, line: None })
 }
 
 fn line(place: &Place) -> usize {

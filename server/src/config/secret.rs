@@ -88,45 +88,34 @@ fn value(node: &Node<'_>) -> Option<Zeroizing<String>> {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The file cannot be read.
-    #[error("{key}: cannot read the file {file}: {cause}")]
+    #[error("cannot read the file {file}: {cause}; let the server's user read it, or name another")]
     File {
-        /// The key's path.
-        key: String,
         /// The file.
         file: String,
         /// The system's answer.
         cause: std::io::Error,
     },
     /// The environment has no such variable.
-    #[error("{key}: the environment variable {variable} is not set")]
+    #[error("the environment variable {variable} is not set; set it for the server, or give a file")]
     Unset {
-        /// The key's path.
-        key: String,
         /// Its name.
         variable: String,
     },
     /// There is nothing in it.
-    #[error("{key}: {origin} is empty")]
+    #[error("{origin} is empty; the secret belongs there")]
     Empty {
-        /// The key's path.
-        key: String,
         /// The file or variable.
         origin: String,
     },
     /// Over 64 KiB.
-    #[error("{key}: the file {file} is longer than {MAX_BYTES} bytes")]
+    #[error("the file {file} is longer than {MAX_BYTES} bytes: name the one with the secret")]
     TooLong {
-        /// The key's path.
-        key: String,
         /// The file.
         file: String,
     },
     /// A hash stands for a secret but is none.
-    #[error("{key}: a hash cannot be turned into the secret")]
-    Hash {
-        /// The key's path.
-        key: String,
-    },
+    #[error("a hash cannot be turned into the secret")]
+    Hash,
 }
 
 /// A fetched secret.
@@ -137,43 +126,42 @@ pub struct Secret {
     pub warning: Option<String>,
 }
 
-/// Fetches the secret that `key` (its path in the configuration, for messages) names.
+/// Fetches the secret that a key names.
 ///
 /// # Errors
 /// The file or variable is missing, unreadable, empty or too long, or the source is a hash.
-pub fn resolve(source: &SecretSource, key: &str, environment: &[(String, String)]) -> Result<Secret, SecretError> {
-    let key = key.to_owned();
+pub fn resolve(source: &SecretSource, environment: &[(String, String)]) -> Result<Secret, SecretError> {
     match source {
         SecretSource::Value(value) => Ok(Secret { bytes: Zeroizing::new(value.as_bytes().to_vec()), warning: None }),
-        SecretSource::File(path) => from_file(path, key),
+        SecretSource::File(path) => from_file(path),
         SecretSource::Env(variable) => match environment.iter().find(|(name, _)| name == variable) {
-            None => Err(SecretError::Unset { key, variable: variable.clone() }),
+            None => Err(SecretError::Unset { variable: variable.clone() }),
             Some((_, text)) if text.is_empty() => {
-                Err(SecretError::Empty { key, origin: format!("the environment variable {variable}") })
+                Err(SecretError::Empty { origin: format!("the environment variable {variable}") })
             }
             Some((_, text)) => Ok(Secret { bytes: Zeroizing::new(text.as_bytes().to_vec()), warning: None }),
         },
-        SecretSource::Hash(_) => Err(SecretError::Hash { key }),
+        SecretSource::Hash(_) => Err(SecretError::Hash),
     }
 }
 
-fn from_file(path: &Path, key: String) -> Result<Secret, SecretError> {
+fn from_file(path: &Path) -> Result<Secret, SecretError> {
     let file = path.display().to_string();
     let mut bytes = match read_at_most(path) {
         Ok(bytes) => bytes,
-        Err(cause) => return Err(SecretError::File { key, file, cause }),
+        Err(cause) => return Err(SecretError::File { file, cause }),
     };
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(SecretError::TooLong { key, file });
+        return Err(SecretError::TooLong { file });
     }
     let end = [b"\r\n".as_slice(), b"\n"].into_iter().find(|end| bytes.ends_with(end)).map_or(0, <[u8]>::len);
     let length = bytes.len() - end;
     bytes.truncate(length);
     if bytes.is_empty() {
-        return Err(SecretError::Empty { key, origin: format!("the file {file}") });
+        return Err(SecretError::Empty { origin: format!("the file {file}") });
     }
     let warning = others_may_read(path)
-        .then(|| format!("{key}: every user of this machine may read the file {file}; run chmod o-r on it"));
+        .then(|| format!("every user of this machine may read the file {file}; run chmod o-r on it"));
     Ok(Secret { bytes, warning })
 }
 
@@ -199,7 +187,7 @@ mod tests {
 
     fn fetched(source: &SecretSource) -> Result<Secret, String> {
         let environment = [("SET".to_owned(), "abc\n".to_owned()), ("EMPTY".to_owned(), String::new())];
-        resolve(source, "keys.master", &environment).map_err(|error| error.to_string())
+        resolve(source, &environment).map_err(|error| error.to_string())
     }
 
     fn file(folder: &tempfile::TempDir, text: &[u8], mode: u32) -> SecretSource {
@@ -225,27 +213,28 @@ mod tests {
     fn a_file_that_everybody_may_read_gets_a_warning() {
         let folder = tempfile::tempdir().unwrap();
         let secret = fetched(&file(&folder, b"abc", 0o644)).unwrap();
-        assert!(secret.warning.unwrap().starts_with("keys.master: every user of this machine may read the file"));
+        assert!(secret.warning.unwrap().starts_with("every user of this machine may read the file"));
     }
 
     #[test]
     fn a_secret_that_is_missing_empty_or_endless_is_an_error_that_names_its_place() {
         let folder = tempfile::tempdir().unwrap();
         let unset = fetched(&SecretSource::Env("UNSET".to_owned())).err().unwrap();
-        assert_eq!(unset, "keys.master: the environment variable UNSET is not set");
+        assert_eq!(unset, "the environment variable UNSET is not set; set it for the server, or give a file");
         let empty = fetched(&SecretSource::Env("EMPTY".to_owned())).err().unwrap();
-        assert_eq!(empty, "keys.master: the environment variable EMPTY is empty");
+        assert_eq!(empty, "the environment variable EMPTY is empty; the secret belongs there");
         let path = folder.path().join("secret").display().to_string();
         let missing = fetched(&SecretSource::File(folder.path().join("secret"))).err().unwrap();
-        assert_eq!(
-            missing,
-            format!("keys.master: cannot read the file {path}: No such file or directory (os error 2)")
+        let expected = format!(
+            "cannot read the file {path}: No such file or directory (os error 2); let the server's user read it, or name \
+             another"
         );
+        assert_eq!(missing, expected);
         let blank = fetched(&file(&folder, b"\n", 0o600)).err().unwrap();
-        assert_eq!(blank, format!("keys.master: the file {path} is empty"));
+        assert_eq!(blank, format!("the file {path} is empty; the secret belongs there"));
         let long = fetched(&file(&folder, &vec![b'a'; 64 * 1024 + 1], 0o600)).err().unwrap();
-        assert_eq!(long, format!("keys.master: the file {path} is longer than 65536 bytes"));
+        assert_eq!(long, format!("the file {path} is longer than 65536 bytes: name the one with the secret"));
         let hash = fetched(&SecretSource::Hash("$argon2id$".to_owned())).err().unwrap();
-        assert_eq!(hash, "keys.master: a hash cannot be turned into the secret");
+        assert_eq!(hash, "a hash cannot be turned into the secret");
     }
 }

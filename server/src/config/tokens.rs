@@ -15,7 +15,10 @@ const LONGEST_LOGIN: Duration = Duration::from_secs(3650 * 24 * 3600);
 
 /// `[grants]`.
 pub(super) fn grants(node: &Node<'_>) -> Option<Grants> {
-    node.table(|table| Grants { default_client: table.optional("default_client", Node::text) })
+    node.table(|table| Grants {
+        default_client: table.optional("default_client", Node::text),
+        extensions: table.key("extensions", |node| node.distinct(Node::text)),
+    })
 }
 
 /// `[tokens]`; `issuer` is the default audience.

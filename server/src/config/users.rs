@@ -1,6 +1,6 @@
 //! `[users]`, `[scopes]` and `[development]`.
 
-use super::model::{ChainEntry, ClaimsEntry, Development};
+use super::model::{ChainEntry, ClaimsEntry, Development, PolicyEntry};
 use super::read::Node;
 use figment::value::Value;
 use std::time::Duration;
@@ -43,9 +43,22 @@ fn claims_entry(node: &Node<'_>) -> Option<ClaimsEntry> {
     })
 }
 
-/// `[scopes]`: the policies' names.
-pub(super) fn scopes(node: &Node<'_>) -> Option<Vec<String>> {
-    node.table(|table| table.key("policies", |node| node.distinct(Node::text)))
+/// `[scopes]`: the policies.
+pub(super) fn scopes(node: &Node<'_>) -> Option<Vec<PolicyEntry>> {
+    node.table(|table| table.key("policies", |node| node.list(policy)))
+}
+
+fn policy(node: &Node<'_>) -> Option<PolicyEntry> {
+    const ON_ERROR: [(&str, bool); 2] = [("stop", false), ("static", true)];
+    if !matches!(node.value, Value::Dict(..)) {
+        // As in a chain, a wrong one stays.
+        let plugin = node.text_as("a plugin's name, or { plugin = \"…\", on_error = \"static\" }").unwrap_or_default();
+        return Some(PolicyEntry { plugin, static_on_error: false });
+    }
+    node.table(|table| PolicyEntry {
+        plugin: table.required("plugin", "a plugin's name", Node::text),
+        static_on_error: table.key("on_error", |node| node.choice(&ON_ERROR)),
+    })
 }
 
 /// `[development]`.

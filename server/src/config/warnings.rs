@@ -5,9 +5,10 @@ use super::path::KeyPath;
 use super::report::Report;
 use super::secret::others_may_read;
 use super::uri::is_loopback;
-use std::path::PathBuf;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-use url::Url;
+use url::{Host, Url};
 
 /// OWASP's least memory for Argon2id (with five iterations).
 const LEAST_MEMORY_KIB: u32 = 7168;
@@ -22,10 +23,12 @@ pub(super) fn warn(config: &Config, files: &[PathBuf], report: &Report<'_>) {
         warn_of_client(client, &KeyPath::parse("clients").index(index), report);
     }
     brute_force(config, report);
-    if config.keys.master.is_none() {
-        let text = "not set: the master key is generated and kept beside what it protects; give a file elsewhere or an \
-                    environment variable";
-        report.warn(&KeyPath::parse("keys.master"), text);
+    issuer_elsewhere(config, report);
+    master_key(config, report);
+    if !config.trust.keys.is_empty() {
+        let text = "this version does not check signatures: no plugin is trusted for such a key, a native one still needs \
+                    its sha256";
+        report.warn(&KeyPath::parse("trust.keys"), text);
     }
     let in_files = config.clients.iter().flat_map(|client| &client.secrets);
     if in_files.into_iter().any(|secret| matches!(secret, SecretSource::Value(_))) {
@@ -50,6 +53,55 @@ fn transport(config: &Config, report: &Report<'_>) {
     }
     if config.monitoring.address.as_ref().filter(beyond).is_some() {
         report.warn(&KeyPath::parse("monitoring.address"), "metrics beyond loopback: plain HTTP, for everybody");
+    }
+}
+
+/// Whoever asks a server on loopback for its metadata is sent to the issuer: it must listen there.
+fn issuer_elsewhere(config: &Config, report: &Report<'_>) {
+    let Some(url) = Url::parse(&config.issuer).ok().filter(is_loopback) else { return };
+    let (host, port) = (url.host(), url.port_or_known_default());
+    let is_issuers = |address: &SocketAddr| {
+        let same_host = match (host.as_ref(), address.ip()) {
+            (Some(Host::Ipv4(host)), IpAddr::V4(ip)) => *host == ip,
+            (Some(Host::Ipv6(host)), IpAddr::V6(ip)) => *host == ip,
+            (host, _) => matches!(host, Some(Host::Domain(_))),
+        };
+        same_host && port == Some(address.port())
+    };
+    let tcp = |address: &Address| if let Address::Tcp(tcp) = address { Some(*tcp) } else { None };
+    let listeners: Vec<SocketAddr> = config.listen.addresses.iter().filter_map(tcp).collect();
+    let Some(first) = listeners.first().filter(|first| first.ip().is_loopback()) else { return };
+    if !listeners.iter().any(is_issuers) {
+        let text = format!(
+            "{:?} leads elsewhere than listen.address, {first}: clients that follow the metadata do not come here",
+            config.issuer
+        );
+        report.warn(&KeyPath::parse("issuer"), text);
+    }
+}
+
+fn master_key(config: &Config, report: &Report<'_>) {
+    let path = KeyPath::parse("keys.master");
+    match &config.keys.master {
+        None => {
+            let text = "not set: the master key is generated and kept beside what it protects; give a file elsewhere or an \
+                        environment variable";
+            report.warn(&path, text);
+        }
+        Some(SecretSource::File(file)) if real(file).starts_with(real(&config.data_dir)) => {
+            report.warn(&path, "lies in data_dir, beside what it protects: keep it elsewhere");
+        }
+        Some(_) => {}
+    }
+}
+
+/// The path without links, as far as it exists.
+fn real(path: &Path) -> PathBuf {
+    let absolute = || std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    match (std::fs::canonicalize(path), path.parent(), path.file_name()) {
+        (Ok(real), ..) => real,
+        (Err(_), Some(parent), Some(name)) if !parent.as_os_str().is_empty() => real(parent).join(name),
+        _ => absolute(),
     }
 }
 

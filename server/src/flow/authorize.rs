@@ -45,6 +45,7 @@ pub async fn by_bearer_token(
     params: &Params,
 ) -> Result<Redirect, OAuthError> {
     let client_id = params.required("client_id")?;
+    call.trail.note(|facts| facts.claimed_client = Some(client_id.to_owned()));
     let client = core.clients.find(core.store.as_ref(), client_id).await?;
     let client = client.ok_or_else(|| OAuthError::invalid_request("client_id is not known"))?;
     call.trail.note(|facts| facts.client = Some(client.id.clone()));
@@ -116,6 +117,7 @@ async fn grant_code(
         expires_at: core.clock.now().plus(core.settings.code_lifetime),
         redeemed: false,
     };
+    call.trail.note(|facts| facts.family = Some(stored.family.to_string()));
     let key = code_key(core, &code);
     let batch = Batch::new().expect_absent(family_key(stored.family)).expect_absent(key.clone()).put_record(
         key,

@@ -20,7 +20,7 @@ pub async fn remember(store: &dyn Store, own: &[String]) -> Result<Vec<String>, 
             continue;
         }
         match store.commit(Batch::new().put_record(key, &OwnBackend {}, None)?).await {
-            Ok(()) | Err(CommitError::Conflict) => {}
+            Ok(_) | Err(CommitError::Conflict) => {}
             Err(CommitError::Unavailable(error)) => return Err(error),
             Err(error @ CommitError::TooLarge(_)) => return Err(StoreError::new(error)),
         }

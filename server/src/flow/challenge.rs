@@ -133,5 +133,6 @@ pub async fn take_try(core: &Core, client_id: &str, token: &str) -> Result<Sessi
 /// # Errors
 /// 503 when the store fails.
 pub async fn end(core: &Core, token: &str) -> Result<(), OAuthError> {
-    core.store.commit(Batch::new().delete(session_key(core, token))).await.map_err(OAuthError::unavailable)
+    let batch = Batch::new().delete(session_key(core, token));
+    core.store.commit(batch).await.map(drop).map_err(OAuthError::unavailable)
 }

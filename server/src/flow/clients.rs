@@ -162,15 +162,30 @@ pub fn keyed_secret(keys: &KeyRing, client_id: &str, secret: &[u8]) -> [u8; 32] 
     keys.mac(SECRET_DOMAIN, &[client_id.as_bytes(), secret])
 }
 
-/// Authenticates the client of a request (RFC 6749 §2.3).
+/// Authenticates the client of a request (RFC 6749 §2.3), and notes who it is, or who it said it was.
 ///
 /// # Errors
 /// `invalid_client`, the same for an unknown client and a wrong secret, and counted alike; 429 with `Retry-After` while the
 /// client at its address, or the address, is held back; 503 when the hashing threads are busy.
 pub async fn authenticate(core: &Core, call: &Call, presented: PresentedClient) -> Result<Arc<Client>, OAuthError> {
-    let client = core.clients.find(core.store.as_ref(), &presented.id).await?;
-    match presented.secret {
-        Some(secret) => by_secret(core, call, &presented.id, client, &secret).await,
+    let PresentedClient { id, secret, .. } = presented;
+    let outcome = check(core, call, &id, secret).await;
+    call.trail.note(|facts| match &outcome {
+        Ok(client) => facts.client = Some(client.id.clone()),
+        Err(_) => facts.claimed_client = Some(id),
+    });
+    outcome
+}
+
+async fn check(
+    core: &Core,
+    call: &Call,
+    id: &str,
+    secret: Option<Zeroizing<String>>,
+) -> Result<Arc<Client>, OAuthError> {
+    let client = core.clients.find(core.store.as_ref(), id).await?;
+    match secret {
+        Some(secret) => by_secret(core, call, id, client, &secret).await,
         // Nothing was guessed, so nothing is counted.
         None => client.filter(|client| !client.is_confidential()).ok_or_else(refused),
     }

@@ -1,6 +1,7 @@
 //! Writes down what was decided.
 
-use super::{Call, Core, trail};
+use super::trail::{self, Facts};
+use super::{Call, Core};
 use crate::audit::{AuditEvent, AuditKind, PluginVerdict};
 use crate::oauth::error::{ErrorCode, OAuthError};
 
@@ -12,17 +13,44 @@ impl Core {
         }
         let facts = call.trail.facts();
         let kind = match error.map(|error| error.code) {
+            None if facts.not_revoked => AuditKind::TokenNotRevoked,
             None => issued,
             Some(ErrorCode::TooManyRequests) => AuditKind::Lockout,
             Some(ErrorCode::InvalidClient) => AuditKind::ClientRejected,
             Some(_) if facts.replayed => AuditKind::TokenReplayed,
             Some(_) => refused,
         };
-        let mut event = AuditEvent::new(kind).request(call.request_id.as_str(), call.ip);
+        self.write_down(kind, call, facts, error);
+    }
+
+    /// Records what the chain of backends said, before the request's own line. One that was held back was not asked.
+    pub(super) fn record_login(&self, call: &Call, error: Option<&OAuthError>) {
+        let kind = match error.map(|error| error.code) {
+            None => AuditKind::LoginAccepted,
+            Some(ErrorCode::InvalidGrant) => AuditKind::LoginRejected,
+            Some(ErrorCode::TooManyRequests) => return,
+            Some(_) => AuditKind::LoginFailed,
+        };
+        if self.audit.is_heard() {
+            self.write_down(kind, call, call.trail.facts(), error);
+        }
+    }
+
+    fn write_down(&self, kind: AuditKind, call: &Call, facts: Facts, error: Option<&OAuthError>) {
+        let event = AuditEvent::new(kind).request(call.request_id.as_str(), call.ip);
+        let event = self.with_facts(event, facts);
+        self.audit.record(&match error {
+            Some(error) => event.error(error.code.as_str()),
+            None => event,
+        });
+    }
+
+    /// Adds to `event` what a request's trail has.
+    pub(crate) fn with_facts(&self, mut event: AuditEvent, facts: Facts) -> AuditEvent {
         if let Some(grant) = facts.grant {
             event = event.grant(grant);
         }
-        if let Some(client) = &facts.client {
+        if let Some(client) = facts.client.or(facts.claimed_client) {
             event = event.client(client);
         }
         if let Some(sub) = &facts.sub {
@@ -31,16 +59,19 @@ impl Core {
         if let Some(username) = &facts.username {
             event = event.username(username);
         }
+        if let Some(family) = &facts.family {
+            event = event.family(family);
+        }
         if let Some(scope) = &facts.scope {
             event = event.scope(scope);
         }
-        if let Some(error) = error {
-            event = event.error(error.code.as_str());
+        if let Some(verdict) = facts.verdict {
+            event = event.verdict(verdict);
         }
         for verdict in facts.plugins {
             event = event.plugin(self.with_hash(verdict));
         }
-        self.audit.record(&event);
+        event
     }
 
     fn with_hash(&self, verdict: trail::PluginVerdict) -> PluginVerdict {
@@ -48,7 +79,7 @@ impl Core {
             sha256: self.plugin_hashes.get(&verdict.plugin).copied(),
             name: verdict.plugin.into(),
             verdict: verdict.verdict.into(),
-            ms: verdict.millis,
+            ms: u64::try_from(verdict.took.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }

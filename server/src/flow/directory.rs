@@ -3,7 +3,7 @@
 use super::{Call, Core};
 use crate::oauth::error::OAuthError;
 use crate::oauth::family::AccountRef;
-use crate::plugin::Directory;
+use crate::plugin::{CallError, Directory};
 use lru::LruCache;
 use pintle_plugin_api::{Account, PluginError};
 use std::collections::HashMap;
@@ -82,12 +82,12 @@ pub async fn lookup(core: &Core, call: &Call, reference: &AccountRef) -> Result<
     let answer = named.directory.lookup(&call.context(None), "id", &reference.id).await;
     let answer = answer.and_then(|found| match found {
         Some(account) if account.id != reference.id => {
-            Err(PluginError::Internal("it answered with another account than was asked for".to_owned()))
+            Err(PluginError::Internal("it answered with another account than was asked for".to_owned()).into())
         }
         found => Ok(found),
     });
     core.note_plugin(call, "directory", &named.name, started, &answer, verdict(&answer));
-    match answer {
+    match answer.map_err(|ended| ended.error) {
         Ok(Some(account)) => {
             if !named.stale.is_zero() {
                 core.directories.remember(reference, &account, core.clock.monotonic_ms());
@@ -103,7 +103,7 @@ pub async fn lookup(core: &Core, call: &Call, reference: &AccountRef) -> Result<
             let since = core.clock.monotonic_ms().saturating_sub(stale_ms);
             let recalled = if stale_ms == 0 { None } else { core.directories.recall(reference, since) };
             if recalled.is_some() {
-                call.trail.verdict(&named.name, "stale", 0);
+                call.trail.verdict(&named.name, "stale", Duration::ZERO);
             }
             recalled.map(Some).ok_or_else(|| broken(&error))
         }
@@ -111,7 +111,7 @@ pub async fn lookup(core: &Core, call: &Call, reference: &AccountRef) -> Result<
     }
 }
 
-const fn verdict(answer: &Result<Option<Account>, PluginError>) -> &'static str {
+const fn verdict(answer: &Result<Option<Account>, CallError>) -> &'static str {
     match answer {
         Ok(Some(account)) if account.disabled => "disabled",
         Ok(Some(_)) => "found",

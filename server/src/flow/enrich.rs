@@ -4,6 +4,7 @@ use super::{Call, Core, NamedClaims};
 use crate::oauth::claims::is_reserved;
 use crate::oauth::error::OAuthError;
 use crate::oauth::scope::Scope;
+use crate::plugin::CallError;
 use pintle_plugin_api::{Account, PluginError};
 use serde_json::{Map, Value};
 
@@ -51,19 +52,19 @@ pub async fn claims(
                 all.entry(name).or_insert(value);
             }),
             Err(error) if source.optional => {
-                tracing::warn!(plugin = source.name, %error, "optional claims are left out");
+                tracing::warn!(plugin = source.name, error = %error.error, "optional claims are left out");
             }
-            Err(error) => return Err(OAuthError::unavailable(format!("plugin {}: {error}", source.name))),
+            Err(ended) => return Err(OAuthError::unavailable(format!("plugin {}: {}", source.name, ended.error))),
         }
     }
     Ok(all)
 }
 
 /// The claims without the core's own, which are dropped: a plugin advises.
-fn permitted(source: &NamedClaims, claims: Vec<(String, String)>) -> Result<Map<String, Value>, PluginError> {
+fn permitted(source: &NamedClaims, claims: Vec<(String, String)>) -> Result<Map<String, Value>, CallError> {
     let bytes: usize = claims.iter().map(|(name, value)| name.len() + value.len()).sum();
     if bytes > MAX_BYTES {
-        return Err(PluginError::Internal(format!("claims of {bytes} bytes; at most {MAX_BYTES}")));
+        return Err(PluginError::Internal(format!("claims of {bytes} bytes; at most {MAX_BYTES}")).into());
     }
     let mut permitted = Map::new();
     for (name, value) in claims {

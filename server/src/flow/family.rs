@@ -37,7 +37,8 @@ pub async fn load(core: &Core, id: FamilyId, freshness: Freshness<'_>) -> Result
     let loaded = record::load::<TokenFamily>(core.store.as_ref(), &family_key(id)).await?;
     let Some(loaded) = loaded else { return Ok(None) };
     let family = loaded.value;
-    let (standing, account) = standing(core, freshness, &family.client_id, family.subject.as_ref(), family.parent).await?;
+    let (standing, account) =
+        standing(core, freshness, &family.client_id, family.subject.as_ref(), family.parent).await?;
     Ok(Some(LoadedFamily { family, version: loaded.version, standing, account }))
 }
 
@@ -57,7 +58,8 @@ pub async fn standing(
             let identity = record::load::<Identity>(core.store.as_ref(), &identity_key(&subject.account)).await?;
             match identity {
                 Some(identity) => {
-                    let (enabled, account) = account_now(core, freshness, &subject.account, identity.value.account).await?;
+                    let (enabled, account) =
+                        account_now(core, freshness, &subject.account, identity.value.account).await?;
                     (Some(identity.value.epoch), enabled, account)
                 }
                 None => (None, false, None),

@@ -1,6 +1,6 @@
 //! Token introspection (RFC 7662).
 
-use super::validate::ActiveAccess;
+use super::validate::{ActiveAccess, AnyToken};
 use super::{Call, Core, clients, enrich, validate};
 use crate::oauth::client::Client;
 use crate::oauth::client_auth::PresentedClient;
@@ -20,21 +20,21 @@ pub async fn introspect(
 ) -> Result<IntrospectionResponse, OAuthError> {
     let presented = PresentedClient::read(authorization, params, None)?;
     let client = clients::authenticate(core, call, presented).await?;
-    call.trail.note(|facts| facts.client = Some(client.id.clone()));
     if !client.is_confidential() {
         return Err(OAuthError::invalid_client("introspection is for clients that authenticate"));
     }
     let token = params.required("token")?;
-    let active = match validate::refresh_token(core, token).await? {
-        Some(refresh) => Some(refresh),
-        None => match validate::access_token(core, call, token).await? {
-            Some(active) if introspection::may_see(&client, &active.token) => {
-                Some(enriched(core, call, &client, active).await?)
-            }
-            _ => None,
-        },
+    let active = match validate::any_token(core, call, token).await? {
+        Some(AnyToken::Access(active)) if introspection::may_see(&client, &active.token) => {
+            Some(enriched(core, call, &client, *active).await?)
+        }
+        Some(token) => Some(token.into_token()),
+        None => None,
     };
-    Ok(introspection::respond(&client, active))
+    let response = introspection::respond(&client, active);
+    // What was told, not what was found: a client learns nothing of another's token.
+    call.trail.note(|facts| facts.verdict = Some(if response.active { "active" } else { "inactive" }));
+    Ok(response)
 }
 
 /// The token with what plugins say about its user.

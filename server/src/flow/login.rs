@@ -1,11 +1,12 @@
 //! Verifying a user through the chain of backends, with the brute-force defence around it.
 
-use super::{Call, Core};
+use super::challenge::{self, Session};
+use super::{Call, Core, plugin_outcome};
 use crate::lockout::{Admission, AdmitError, TypedName};
-use crate::metrics::{LoginOutcome, PluginOutcome};
+use crate::metrics::LoginOutcome;
 use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, OAuthError};
-use crate::plugin::chain::{ChainOutcome, Verdict};
+use crate::plugin::chain::{ChainOutcome, Step, Verdict};
 use pintle_plugin_api::{Accepted, VerifyRequest};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -21,8 +22,8 @@ pub struct Login {
 /// Verifies a user name and a password.
 ///
 /// # Errors
-/// `invalid_grant`, the same for an unknown user and a wrong password and never before `failure_time`; 429 with
-/// `Retry-After` while the account or the address is held back; 503 when a backend is broken.
+/// `invalid_grant`, the same for an unknown user and a wrong password and never before `failure_time` has passed since the
+/// try was admitted; 429 with `Retry-After` while the account or the address is held back; 503 when a backend is broken.
 pub async fn by_password(
     core: &Core,
     call: &Call,
@@ -30,12 +31,8 @@ pub async fn by_password(
     username: &str,
     password: &Zeroizing<String>,
 ) -> Result<Login, OAuthError> {
-    let started = core.clock.monotonic_ms();
     let outcome = attempt(core, call, client, username, password).await;
-    if outcome.as_ref().is_err_and(|error| error.code == ErrorCode::InvalidGrant) {
-        let floor = u64::try_from(core.settings.failure_time.as_millis()).unwrap_or(u64::MAX);
-        core.clock.sleep_until(started.saturating_add(floor)).await;
-    }
+    core.record_login(call, outcome.as_ref().err());
     outcome
 }
 
@@ -47,6 +44,7 @@ async fn attempt(
     password: &Zeroizing<String>,
 ) -> Result<Login, OAuthError> {
     let admission = admit(core, call, client, username).await?;
+    let floor_ms = core.clock.monotonic_ms().saturating_add(millis(core.settings.failure_time));
     let request = VerifyRequest {
         username: Some(username.to_owned()),
         kind: "password".to_owned(),
@@ -54,15 +52,77 @@ async fn attempt(
         ..VerifyRequest::default()
     };
     let (outcome, steps) = core.users.verify(&call.context(Some(&client.id)), &request).await;
+    conclude(core, call, client, username, Attempted { admission, floor_ms, outcome, steps }).await
+}
+
+/// Takes the answer to the challenge that a login led to.
+///
+/// # Errors
+/// As [`by_password`]; `invalid_grant` too for a session that is not known (any more).
+pub async fn by_answer(
+    core: &Core,
+    call: &Call,
+    client: &Client,
+    auth_session: &Zeroizing<String>,
+    response: &Zeroizing<String>,
+) -> Result<Login, OAuthError> {
+    let outcome = attempt_answer(core, call, client, auth_session, response).await;
+    core.record_login(call, outcome.as_ref().err());
+    outcome
+}
+
+async fn attempt_answer(
+    core: &Core,
+    call: &Call,
+    client: &Client,
+    auth_session: &Zeroizing<String>,
+    response: &Zeroizing<String>,
+) -> Result<Login, OAuthError> {
+    let session = challenge::take_try(core, &client.id, auth_session).await?;
+    let admission = admit(core, call, client, &session.username).await?;
+    let floor_ms = core.clock.monotonic_ms().saturating_add(millis(core.settings.failure_time));
+    let request = VerifyRequest {
+        username: Some(session.username.clone()),
+        kind: session.kind,
+        secret: Zeroizing::new(response.as_bytes().to_vec()),
+        state: Some(session.state),
+        ..VerifyRequest::default()
+    };
+    let (outcome, steps) = core.users.answer(&call.context(Some(&client.id)), &session.backend, &request).await;
+    let attempted = Attempted { admission, floor_ms, outcome, steps };
+    let login = conclude(core, call, client, &session.username, attempted).await;
+    let answered = matches!(&login, Err(error) if error.code == ErrorCode::InsufficientAuthorization);
+    if login.is_ok() || answered {
+        challenge::end(core, auth_session).await?;
+    }
+    login
+}
+
+/// A try that has been made.
+struct Attempted {
+    admission: Admission,
+    /// It fails no sooner.
+    floor_ms: u64,
+    outcome: ChainOutcome,
+    steps: Vec<Step>,
+}
+
+/// Counts the try, and says what became of it.
+async fn conclude(
+    core: &Core,
+    call: &Call,
+    client: &Client,
+    username: &str,
+    attempted: Attempted,
+) -> Result<Login, OAuthError> {
+    let Attempted { admission, floor_ms, outcome, steps } = attempted;
     for step in &steps {
-        let failed = matches!(step.verdict, Verdict::Error);
-        let plugin_outcome = if failed { PluginOutcome::Failed } else { PluginOutcome::Answered };
-        let took = Duration::from_millis(step.duration_ms);
-        core.metrics.plugin_call(&step.backend, "user-verifier", plugin_outcome, took);
-        call.trail.verdict(&step.backend, step.verdict.name(), step.duration_ms);
+        let fault = if let Verdict::Error(fault) = step.verdict { Some(fault) } else { None };
+        core.metrics.plugin_call(&step.backend, "user-verifier", plugin_outcome(fault), step.took);
+        call.trail.verdict(&step.backend, step.verdict.name(), step.took);
     }
     core.metrics.login(counted(&outcome));
-    let failed = |why: String| OAuthError::invalid_grant("user name or password is wrong").because(why);
+    let refuse = |admission, name, why| refuse(core, floor_ms, admission, name, why);
     match outcome {
         ChainOutcome::Accepted { backend, accepted } => {
             // Where the failures cannot be forgotten the login is still right.
@@ -72,19 +132,22 @@ async fn attempt(
             call.trail.note(|facts| facts.username = Some(accepted.account.username.clone()));
             Ok(Login { backend, accepted })
         }
-        ChainOutcome::Rejected { reason, .. } => {
+        ChainOutcome::Rejected { backend: None, reason } => refuse(admission, TypedName::Unknown, reason).await,
+        ChainOutcome::Rejected { backend: Some(_), reason } => {
             // A backend knows the name, so what was typed is no password that slipped into the wrong field.
             call.trail.note(|facts| facts.username = Some(username.to_owned()));
-            admission.failed(TypedName::Known).await?;
-            Err(failed(reason))
+            refuse(admission, TypedName::Known, reason).await
         }
         ChainOutcome::UnknownEverywhere => {
-            admission.failed(TypedName::Unknown).await?;
-            Err(failed("no backend knows the user".to_owned()))
+            refuse(admission, TypedName::Unknown, "no backend knows the user".to_owned()).await
         }
-        ChainOutcome::Challenge { backend, .. } => {
-            admission.failed(TypedName::Known).await?;
-            Err(failed(format!("{backend} asks for a second step, which this version cannot take")))
+        ChainOutcome::Challenge { backend, challenge } => {
+            // Neither failed nor succeeded: the failures so far stay, so that the second step cannot be guessed for ever.
+            admission.abandoned();
+            call.trail.note(|facts| facts.username = Some(username.to_owned()));
+            let (client_id, username, kind) = (client.id.clone(), username.to_owned(), challenge.kind.clone());
+            let session = Session { client_id, username, backend, kind, state: challenge.state.clone() };
+            Err(challenge::begin(core, &session, &challenge).await?)
         }
         ChainOutcome::Broken { backend, error } => {
             admission.abandoned();
@@ -92,6 +155,20 @@ async fn attempt(
             Err(unavailable.retry_after(Duration::from_secs(2)))
         }
     }
+}
+
+/// Ends a try that failed, not before the floor: until then it is in flight, so that those who wait for it do not learn
+/// how long the backends took either.
+async fn refuse(
+    core: &Core,
+    floor_ms: u64,
+    admission: Admission,
+    name: TypedName,
+    why: String,
+) -> Result<Login, OAuthError> {
+    core.clock.sleep_until(floor_ms).await;
+    admission.failed(name).await?;
+    Err(OAuthError::invalid_grant("user name or password is wrong").because(why))
 }
 
 async fn admit(core: &Core, call: &Call, client: &Client, username: &str) -> Result<Admission, OAuthError> {
@@ -120,4 +197,8 @@ const fn counted(outcome: &ChainOutcome) -> LoginOutcome {
 
 fn held_back(delay: Duration) -> OAuthError {
     OAuthError::new(ErrorCode::TooManyRequests, "too many failed logins; wait before the next").retry_after(delay)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

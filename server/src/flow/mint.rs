@@ -63,7 +63,7 @@ pub struct Granted {
 ///
 /// # Errors
 /// `invalid_scope` when nothing is left of what was asked; `invalid_grant` when a policy requires another way to log in;
-/// 503 when a policy is broken.
+/// 503 when a policy is broken, unless the operator chose to do without it.
 pub async fn evaluate(core: &Core, call: &Call, bearer: Bearer<'_>, requested: Scope) -> Result<Granted, OAuthError> {
     let lifetime = bearer.client.access_lifetime.unwrap_or(core.settings.access_lifetime);
     let mut granted = Granted { scope: requested, lifetime };
@@ -72,8 +72,21 @@ pub async fn evaluate(core: &Core, call: &Call, bearer: Bearer<'_>, requested: S
         let started = core.clock.monotonic();
         let query = query(&bearer, &granted.scope);
         let decision = policy.policy.evaluate(&call.context(Some(&bearer.client.id)), query).await;
-        core.note_plugin(call, "scope-policy", &policy.name, started, &decision, "decided");
-        let decision = decision.map_err(|error| OAuthError::unavailable(format!("plugin {}: {error}", policy.name)))?;
+        let verdict = match &decision {
+            Ok(_) => "decided",
+            Err(_) if policy.static_on_error => "error, scope as client and request allow",
+            Err(ended) => ended.fault.name(),
+        };
+        let fault = decision.as_ref().err().map(|ended| ended.fault);
+        core.note_plugin_as(call, "scope-policy", &policy.name, started, fault, verdict);
+        let decision = match decision {
+            Ok(decision) => decision,
+            Err(error) if policy.static_on_error => {
+                tracing::warn!(plugin = policy.name, %error, "no decision on the scope: granted as client and request allow");
+                continue;
+            }
+            Err(error) => return Err(OAuthError::unavailable(format!("plugin {}: {error}", policy.name))),
+        };
         let amr = bearer.subject.map(|subject| subject.amr.as_slice()).unwrap_or_default();
         if let Some(missing) = decision.require.iter().find(|required| !amr.contains(required)) {
             let why = format!("plugin {} requires the authentication method {missing}", policy.name);
@@ -208,7 +221,14 @@ async fn issue(
     };
     let started = core.clock.monotonic();
     let issued = format.format.issue(&context, &claims_json, &key_id).await;
-    core.note_plugin(call, "token-format", &format.name, started, &issued, "issued");
+    core.note_plugin(
+        call,
+        "token-format",
+        &format.name,
+        started,
+        &issued,
+        if issued.is_ok() { "issued" } else { "error" },
+    );
     let issued = issued.map_err(|error| OAuthError::unavailable(format!("plugin {}: {error}", format.name)))?;
     Ok(issued.token)
 }

@@ -2,8 +2,8 @@
 
 pub mod authorize;
 pub mod backends;
-pub mod clients;
 pub mod challenge;
+pub mod clients;
 mod decision;
 pub mod directory;
 pub mod enrich;
@@ -28,9 +28,9 @@ use crate::metrics::{Metrics, PluginOutcome};
 use crate::oauth::error::OAuthError;
 use crate::password::PasswordHasher;
 use crate::plugin::chain::UserChain;
-use crate::plugin::{ClaimsSource, ExtensionGrant, ScopePolicy, TokenFormat};
-use crate::store::{CommitError, Store, StoreError};
-use pintle_plugin_api::{CallContext, PluginError};
+use crate::plugin::{CallError, ClaimsSource, ExtensionGrant, Fault, ScopePolicy, TokenFormat};
+use crate::store::{CommitError, Store, StoreError, Version};
+use pintle_plugin_api::CallContext;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -91,6 +91,8 @@ pub struct NamedPolicy {
     pub name: String,
     /// The policy.
     pub policy: Arc<dyn ScopePolicy>,
+    /// Without its answer, what client and request allow is granted.
+    pub static_on_error: bool,
 }
 
 /// A source of claims and its name in the configuration.
@@ -186,24 +188,44 @@ impl Call {
 }
 
 impl Core {
-    /// Notes a plugin's answer for the audit log and the metrics.
+    /// Notes a plugin's answer for the audit log and the metrics; `verdict` is what it said, in a word.
     pub(crate) fn note_plugin<T>(
         &self,
         call: &Call,
         kind: &'static str,
         plugin: &str,
         started: Duration,
-        answer: &Result<T, PluginError>,
+        answer: &Result<T, CallError>,
+        verdict: &str,
+    ) {
+        let fault = answer.as_ref().err().map(|ended| ended.fault);
+        self.note_plugin_as(call, kind, plugin, started, fault, fault.map_or(verdict, |fault| fault.name()));
+    }
+
+    /// As [`Self::note_plugin`], with a word of the caller's for a failure too.
+    pub(crate) fn note_plugin_as(
+        &self,
+        call: &Call,
+        kind: &'static str,
+        plugin: &str,
+        started: Duration,
+        fault: Option<Fault>,
         verdict: &str,
     ) {
         let took = self.clock.monotonic().saturating_sub(started);
-        let outcome = match answer {
-            Ok(_) => PluginOutcome::Answered,
-            Err(_) => PluginOutcome::Failed,
-        };
-        self.metrics.plugin_call(plugin, kind, outcome, took);
-        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-        call.trail.verdict(plugin, if answer.is_ok() { verdict } else { "error" }, millis);
+        self.metrics.plugin_call(plugin, kind, plugin_outcome(fault), took);
+        call.trail.verdict(plugin, verdict, took);
+    }
+}
+
+/// For the metrics.
+pub(crate) const fn plugin_outcome(fault: Option<Fault>) -> PluginOutcome {
+    match fault {
+        None => PluginOutcome::Answered,
+        Some(Fault::Failed) => PluginOutcome::Failed,
+        Some(Fault::TimedOut) => PluginOutcome::TimedOut,
+        Some(Fault::Trapped) => PluginOutcome::Trapped,
+        Some(Fault::Overloaded) => PluginOutcome::Overloaded,
     }
 }
 
@@ -222,9 +244,9 @@ pub(crate) enum Committed {
 }
 
 /// Sorts a commit's outcome.
-pub(crate) fn committed(outcome: Result<(), CommitError>) -> Result<Committed, OAuthError> {
+pub(crate) fn committed(outcome: Result<Version, CommitError>) -> Result<Committed, OAuthError> {
     match outcome {
-        Ok(()) => Ok(Committed::Done),
+        Ok(_) => Ok(Committed::Done),
         Err(CommitError::Conflict) => Ok(Committed::Reload),
         Err(CommitError::Unavailable(error)) => Err(error.into()),
         Err(error @ CommitError::TooLarge(_)) => Err(OAuthError::server_error(error)),

@@ -20,41 +20,59 @@ use crate::store::{Batch, record};
 pub async fn revoke(core: &Core, call: &Call, authorization: Option<&str>, params: &Params) -> Result<(), OAuthError> {
     let presented = PresentedClient::read(authorization, params, core.settings.default_client.as_deref())?;
     let client = clients::authenticate(core, call, presented).await?;
-    call.trail.note(|facts| facts.client = Some(client.id.clone()));
-    token(core, call, params.required("token")?, Some(&client)).await?;
+    let outcome = token(core, call, params.required("token")?, Some(&client)).await?;
+    call.trail.note(|facts| match outcome {
+        Revocation::Done => {}
+        Revocation::Unknown => (facts.not_revoked, facts.verdict) = (true, Some("unknown")),
+        Revocation::Foreign => (facts.not_revoked, facts.verdict) = (true, Some("foreign")),
+    });
     Ok(())
 }
 
-/// Revokes what hangs on a token: its family, or the token itself where it has none. Returns whether there was anything.
+/// What became of a revocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// What hangs on the token has ended, if it had not before.
+    Done,
+    /// The server knows no such token, or none any more.
+    Unknown,
+    /// It is another client's.
+    Foreign,
+}
+
+/// Revokes what hangs on a token: its family, or the token itself where it has none.
 ///
 /// `client`: whose token it has to be; `None` for the operator.
 ///
 /// # Errors
 /// 503.
-pub async fn token(core: &Core, call: &Call, token: &str, client: Option<&Client>) -> Result<bool, OAuthError> {
+pub async fn token(core: &Core, call: &Call, token: &str, client: Option<&Client>) -> Result<Revocation, OAuthError> {
     if let Some(handle) = refresh::known(core, token) {
-        return own_family(core, handle.family, client).await;
+        return own_family(core, call, handle.family, client).await;
     }
     match known_access_token(core, call, token).await? {
-        Some(Known::Access(handle, _)) => own_family(core, handle.family, client).await,
+        Some(Known::Access(handle, _)) => own_family(core, call, handle.family, client).await,
         Some(Known::Stateless(handle, claims)) => {
+            call.trail.token_of(handle.family, &claims.client_id, None);
             if client.is_some_and(|client| !revocation::permitted(client, &claims.client_id)) {
-                return Ok(false);
+                return Ok(Revocation::Foreign);
             }
-            deny(core, &handle).await.map(|()| true)
+            deny(core, &handle).await.map(|()| Revocation::Done)
         }
-        None => Ok(false),
+        None => Ok(Revocation::Unknown),
     }
 }
 
-async fn own_family(core: &Core, id: FamilyId, client: Option<&Client>) -> Result<bool, OAuthError> {
+async fn own_family(core: &Core, call: &Call, id: FamilyId, client: Option<&Client>) -> Result<Revocation, OAuthError> {
     let Some(loaded) = record::load::<TokenFamily>(core.store.as_ref(), &family_key(id)).await? else {
-        return Ok(false);
+        return Ok(Revocation::Unknown);
     };
-    if client.is_some_and(|client| !revocation::permitted(client, &loaded.value.client_id)) {
-        return Ok(false);
+    let TokenFamily { client_id, subject, .. } = loaded.value;
+    call.trail.token_of(id, &client_id, subject.as_ref());
+    if client.is_some_and(|client| !revocation::permitted(client, &client_id)) {
+        return Ok(Revocation::Foreign);
     }
-    family::revoke(core, id).await.map(|()| true)
+    family::revoke(core, id).await.map(|()| Revocation::Done)
 }
 
 /// Remembers a stateless token until it would have expired.

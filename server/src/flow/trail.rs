@@ -1,7 +1,10 @@
 //! What a request leaves for the audit log, gathered while it runs.
 
+use crate::oauth::family::Subject;
+use crate::oauth::handle::FamilyId;
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 /// One plugin's answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,8 +13,8 @@ pub struct PluginVerdict {
     pub plugin: String,
     /// What it said, in a word.
     pub verdict: String,
-    /// Milliseconds it took.
-    pub millis: u64,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// The facts known so far; none of them is a secret.
@@ -19,10 +22,18 @@ pub struct PluginVerdict {
 pub struct Facts {
     /// The client, once it is authenticated.
     pub client: Option<String>,
+    /// The client that a request was refused as: who it said it was.
+    pub claimed_client: Option<String>,
     /// The name that was typed, where an account has it.
     pub username: Option<String>,
     /// `sub`.
     pub sub: Option<String>,
+    /// The family of tokens that a request began, used or asked about; the id of a token that has none.
+    pub family: Option<String>,
+    /// What was found out about a token.
+    pub verdict: Option<&'static str>,
+    /// A revocation found nothing to end.
+    pub not_revoked: bool,
     /// The grant.
     pub grant: Option<Cow<'static, str>>,
     /// What was granted.
@@ -43,9 +54,22 @@ impl Trail {
         note(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Adds whose the token is that came with the request. An operator's command is from no client: then it is the
+    /// token's.
+    pub fn token_of(&self, id: FamilyId, client_id: &str, subject: Option<&Subject>) {
+        self.note(|facts| {
+            facts.family = Some(id.to_string());
+            facts.client.get_or_insert_with(|| client_id.to_owned());
+            if let Some(subject) = subject {
+                facts.sub = Some(subject.sub.clone());
+                facts.username = Some(subject.username.clone());
+            }
+        });
+    }
+
     /// Adds a plugin's answer.
-    pub fn verdict(&self, plugin: &str, verdict: &str, millis: u64) {
-        let verdict = PluginVerdict { plugin: plugin.to_owned(), verdict: verdict.to_owned(), millis };
+    pub fn verdict(&self, plugin: &str, verdict: &str, took: Duration) {
+        let verdict = PluginVerdict { plugin: plugin.to_owned(), verdict: verdict.to_owned(), took };
         self.note(|facts| facts.plugins.push(verdict));
     }
 

@@ -1,8 +1,8 @@
 //! Finding out what a token is and whether it works.
 
+use super::family::Freshness;
 use super::records::Denied;
 use super::token::refresh;
-use super::family::Freshness;
 use super::{Call, Core, NamedFormat, enrich, family, mint};
 use crate::clock::UnixTime;
 use crate::oauth::claims::{Claims, ClaimsContext};
@@ -10,9 +10,10 @@ use crate::oauth::error::OAuthError;
 use crate::oauth::family::TokenFamily;
 use crate::oauth::handle::{AccessHandle, AccessKind, FamilyId};
 use crate::oauth::introspection::ActiveToken;
+use crate::plugin::CallError;
 use crate::store::{Key, record, record::Record};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use pintle_plugin_api::{Account, PluginError, TokenVerdict};
+use pintle_plugin_api::{Account, TokenVerdict};
 
 /// A token that some format knows and whose handle is ours. It may have ended.
 pub enum Known {
@@ -41,12 +42,12 @@ pub async fn known_access_token(core: &Core, call: &Call, token: &str) -> Result
     Ok(None)
 }
 
-const fn validated(verdict: &Result<TokenVerdict, PluginError>) -> &'static str {
+const fn validated(verdict: &Result<TokenVerdict, CallError>) -> &'static str {
     match verdict {
         Ok(TokenVerdict::Mine(_)) => "mine",
         Ok(TokenVerdict::NotMine) => "not-mine",
         Ok(TokenVerdict::Invalid(_)) => "invalid",
-        Err(_) => "error",
+        Err(ended) => ended.fault.name(),
     }
 }
 
@@ -101,19 +102,54 @@ pub struct ActiveAccess {
 /// 503 when that cannot be said.
 pub async fn access_token(core: &Core, call: &Call, token: &str) -> Result<Option<ActiveAccess>, OAuthError> {
     match known_access_token(core, call, token).await? {
-        Some(Known::Access(handle, claims)) => of_family(core, &handle, claims.as_deref()).await,
-        Some(Known::Stateless(handle, claims)) => stateless(core, &handle, *claims).await,
+        Some(Known::Access(handle, claims)) => of_family(core, call, &handle, claims.as_deref()).await,
+        Some(Known::Stateless(handle, claims)) => {
+            call.trail.token_of(handle.family, &claims.client_id, None);
+            stateless(core, &handle, *claims).await
+        }
         None => Ok(None),
+    }
+}
+
+/// A token of whatever sort that works.
+pub enum AnyToken {
+    /// An access token.
+    Access(Box<ActiveAccess>),
+    /// A refresh token.
+    Refresh(Box<ActiveToken>),
+}
+
+impl AnyToken {
+    /// What introspection would say.
+    #[must_use]
+    pub fn into_token(self) -> ActiveToken {
+        match self {
+            Self::Access(active) => active.token,
+            Self::Refresh(token) => *token,
+        }
+    }
+}
+
+/// The token, of whatever sort, if it works.
+///
+/// # Errors
+/// 503 when that cannot be said.
+pub async fn any_token(core: &Core, call: &Call, token: &str) -> Result<Option<AnyToken>, OAuthError> {
+    match refresh_token(core, call, token).await? {
+        Some(refresh) => Ok(Some(AnyToken::Refresh(Box::new(refresh)))),
+        None => Ok(access_token(core, call, token).await?.map(|active| AnyToken::Access(Box::new(active)))),
     }
 }
 
 async fn of_family(
     core: &Core,
+    call: &Call,
     handle: &AccessHandle,
     signed: Option<&Claims>,
 ) -> Result<Option<ActiveAccess>, OAuthError> {
     let Some(loaded) = family::load(core, handle.family, Freshness::LastSeen).await? else { return Ok(None) };
     let family = loaded.family;
+    call.trail.token_of(handle.family, &family.client_id, family.subject.as_ref());
     if !family.accepts(handle, loaded.standing, core.settings.rotation_ends_access, core.clock.now()) {
         return Ok(None);
     }
@@ -170,10 +206,11 @@ async fn stateless(core: &Core, handle: &AccessHandle, claims: Claims) -> Result
 ///
 /// # Errors
 /// 503 when that cannot be said.
-pub async fn refresh_token(core: &Core, token: &str) -> Result<Option<ActiveToken>, OAuthError> {
+async fn refresh_token(core: &Core, call: &Call, token: &str) -> Result<Option<ActiveToken>, OAuthError> {
     let Some(handle) = refresh::known(core, token) else { return Ok(None) };
     let Some(loaded) = family::load(core, handle.family, Freshness::LastSeen).await? else { return Ok(None) };
     let family = loaded.family;
+    call.trail.token_of(handle.family, &family.client_id, family.subject.as_ref());
     let current = handle.generation == family.generation && family.refreshable;
     if !current || !family.is_alive(loaded.standing) || core.clock.now() >= family.expires_at {
         return Ok(None);

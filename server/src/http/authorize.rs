@@ -2,13 +2,13 @@
 
 use super::endpoint::{Answer, Request};
 use super::reply;
-use crate::app::App;
+use super::served::Served;
 use crate::flow::{Call, authorize};
 use crate::oauth::error::OAuthError;
 use crate::oauth::params::Params;
 use warp::hyper::header;
 
-pub async fn respond(app: &App, request: &Request, call: &Call) -> Result<Answer, OAuthError> {
+pub async fn respond(app: &Served, request: &Request, call: &Call) -> Result<Answer, OAuthError> {
     let params = Params::parse(request.query.as_bytes())?;
     let authorization = request.header(header::AUTHORIZATION)?;
     let redirect = authorize::by_bearer_token(&app.core, call, authorization, &params).await?;

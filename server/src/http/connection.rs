@@ -179,7 +179,8 @@ where
     TowerToHyperService<S>: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
 {
     let id = RequestId::new(&*shared.entropy);
-    let span = tracing::info_span!("request", %id);
+    // At the level of errors, so that a filter which lets a line through lets through the request that it is of.
+    let span = tracing::error_span!("request", %id);
     let header = HeaderValue::from_str(&id.0);
     let mut response = match gate::refusal(&request) {
         Some(refusal) => refusal.map(Either::Right),

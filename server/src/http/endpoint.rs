@@ -1,7 +1,7 @@
 //! What every endpoint has in common: methods, CORS, metrics, the audit log.
 
+use super::served::Served;
 use super::{authorize, introspect, jwks, metadata, reply, revoke, sharing, token};
-use crate::app::App;
 use crate::audit::AuditKind;
 use crate::flow::Call;
 use crate::oauth::error::OAuthError;
@@ -112,7 +112,7 @@ impl Endpoint {
     }
 
     /// Answers a request at this endpoint.
-    pub async fn serve(self, app: &App, request: Request) -> Response {
+    pub async fn serve(self, app: &Served, request: Request) -> Response {
         let started = app.core.clock.monotonic();
         let call = request.call();
         let mut response = match self.undecided(app, &request) {
@@ -135,7 +135,7 @@ impl Endpoint {
     }
 
     /// The answer to a method by which nothing is decided.
-    fn undecided(self, app: &App, request: &Request) -> Option<Response> {
+    fn undecided(self, app: &Served, request: &Request) -> Option<Response> {
         if !self.methods().split(", ").any(|method| method == request.method.as_str()) {
             return Some(reply::method_not_allowed(self.methods()));
         }
@@ -143,14 +143,14 @@ impl Endpoint {
     }
 
     /// Decides, records the decision once, and answers.
-    async fn decide(self, app: &App, request: &Request, call: &Call) -> Response {
+    async fn decide(self, app: &Served, request: &Request, call: &Call) -> Response {
         let outcome = self.respond(app, request, call).await;
         let refused = outcome.as_ref().map_or_else(Some, |answer| answer.refused.as_ref());
         self.record(app, call, refused);
         outcome.map_or_else(|error| reply::error(app, &error), |answer| answer.response)
     }
 
-    async fn respond(self, app: &App, request: &Request, call: &Call) -> Result<Answer, OAuthError> {
+    async fn respond(self, app: &Served, request: &Request, call: &Call) -> Result<Answer, OAuthError> {
         match self {
             Self::Token => token::respond(app, request, call).await.map(Answer::from),
             Self::Introspect => introspect::respond(app, request, call).await.map(Answer::from),
@@ -162,7 +162,7 @@ impl Endpoint {
     }
 
     /// What was decided goes into the audit log; what is broken into the ordinary one.
-    fn record(self, app: &App, call: &Call, error: Option<&OAuthError>) {
+    fn record(self, app: &Served, call: &Call, error: Option<&OAuthError>) {
         if let Some(error) = error.filter(|error| error.code.status() >= 500) {
             tracing::error!(request = %call.request_id, endpoint = self.name(), %error, "a request could not be answered");
         }

@@ -67,8 +67,8 @@ impl Server {
         Self::open(listen.clone(), tls, entropy)
     }
 
-    /// Listens on `address` for [`super::monitor`]: plain HTTP wherever the operator says, as no secret passes there;
-    /// the limits are `listen`'s, and no proxy is believed.
+    /// Listens on `address` for [`super::monitor`]: plain HTTP, which the configuration's check lets beyond loopback only
+    /// where the operator means it; the limits are `listen`'s, and no proxy is believed.
     ///
     /// # Errors
     /// The address cannot be listened on.

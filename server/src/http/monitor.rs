@@ -1,15 +1,16 @@
 //! `/health/live`, `/health/ready` and `/metrics`.
 
 use super::peer::Peer;
-use super::proxy;
+use super::{proxy, reply};
 use crate::metrics::Metrics;
 use async_trait::async_trait;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{HeaderMap, StatusCode};
+use hyper::{HeaderMap, Method, StatusCode};
 use serde_json::json;
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
+use warp::path::FullPath;
 use warp::reply::Response;
 use warp::{Filter, Rejection};
 
@@ -28,35 +29,82 @@ pub enum Audience {
     Everyone,
     /// The listener is the public one: peers on this machine, not through a proxy.
     Loopback,
+    /// The listener is the public one, behind a proxy: every peer is the proxy, which need not say so in a header.
+    Nobody,
 }
 
-/// All three endpoints.
+/// The methods of all three.
+const METHODS: &str = "GET, HEAD";
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Probe {
+    Live,
+    Ready,
+    Metrics,
+}
+
+impl Probe {
+    fn at(path: &str) -> Option<Self> {
+        match path {
+            "/health/live" => Some(Self::Live),
+            "/health/ready" => Some(Self::Ready),
+            "/metrics" => Some(Self::Metrics),
+            _ => None,
+        }
+    }
+}
+
+/// All three endpoints; other paths are left to the next route.
 pub fn routes(
     metrics: Metrics,
     readiness: Arc<dyn Readiness>,
     audience: Audience,
 ) -> impl Filter<Extract = (Response,), Error = Rejection> + Clone {
-    let live = warp::path!("health" / "live").and(warp::get()).map(|| health(StatusCode::OK, &[]));
-    let ready =
-        warp::path!("health" / "ready").and(warp::get()).and(is_insider(audience)).then(move |insider: bool| {
-            let readiness = readiness.clone();
-            async move { ready(&readiness.missing().await, insider) }
-        });
-    let numbers = warp::path!("metrics")
-        .and(warp::get())
-        .and(is_insider(audience))
-        // To anybody else, the path does not exist.
-        .and_then(async |insider: bool| if insider { Ok(()) } else { Err(warp::reject::not_found()) })
-        .untuple_one()
-        .map(move || text(metrics.encode()));
-    live.or(ready).unify().or(numbers).unify()
+    probe(audience).and(warp::method()).then(move |(probe, insider), method: Method| {
+        let (metrics, readiness) = (metrics.clone(), readiness.clone());
+        async move {
+            if method != Method::GET && method != Method::HEAD {
+                return reply::method_not_allowed(METHODS);
+            }
+            match probe {
+                Probe::Live => health(StatusCode::OK, &[]),
+                Probe::Ready => ready(&readiness.missing().await, insider),
+                Probe::Metrics => text(metrics.encode()),
+            }
+        }
+    })
+}
+
+/// The endpoints on a listener of their own, where other paths are 404.
+pub fn alone(
+    metrics: Metrics,
+    readiness: Arc<dyn Readiness>,
+) -> impl Filter<Extract = (impl warp::Reply,), Error = Infallible> + Clone {
+    routes(metrics, readiness, Audience::Everyone)
+        .recover(async |rejection: Rejection| Ok::<_, Infallible>(reply::framing(&rejection)))
+}
+
+/// The probe, and whether who asks may see numbers and reasons. To anybody else, the numbers' path does not exist.
+fn probe(audience: Audience) -> impl Filter<Extract = ((Probe, bool),), Error = Rejection> + Clone {
+    warp::path::full().and(is_insider(audience)).and_then(async |path: FullPath, insider: bool| {
+        match Probe::at(path.as_str()) {
+            Some(Probe::Metrics) if !insider => Err(warp::reject::not_found()),
+            Some(probe) => Ok((probe, insider)),
+            None => Err(warp::reject::not_found()),
+        }
+    })
 }
 
 fn is_insider(audience: Audience) -> impl Filter<Extract = (bool,), Error = Infallible> + Clone {
     warp::ext::optional().and(warp::header::headers_cloned()).map(move |peer: Option<Peer>, headers: HeaderMap| {
         let near = peer.and_then(|peer| peer.ip).is_some_and(|ip: IpAddr| ip.is_loopback());
-        // A proxy on this machine that the configuration does not name makes everyone look near.
-        audience == Audience::Everyone || (near && !proxy::is_forwarded(&headers))
+        match audience {
+            Audience::Everyone => true,
+            // A proxy on this machine that the configuration does not name makes everyone look near.
+            Audience::Loopback => near && !proxy::is_forwarded(&headers),
+            Audience::Nobody => false,
+        }
     })
 }
 
@@ -96,6 +144,8 @@ mod tests {
     use hyper::{Request, Response};
     use hyper_util::service::TowerToHyperService;
 
+    type Answer = Response<Bytes>;
+
     struct Missing(Vec<String>);
 
     #[async_trait]
@@ -105,16 +155,26 @@ mod tests {
         }
     }
 
-    async fn ask(audience: Audience, missing: &[&str], path: &str, ip: &str, forwarded: bool) -> Response<Bytes> {
-        let missing = Missing(missing.iter().map(ToString::to_string).collect());
-        let service = TowerToHyperService::new(warp::service(routes(Metrics::new(), Arc::new(missing), audience)));
-        let mut request = Request::get(path).body(Empty::<Bytes>::new()).unwrap();
+    async fn send(audience: Audience, missing: &[&str], method: &str, path: &str, ip: &str, forwarded: bool) -> Answer {
+        let missing = Arc::new(Missing(missing.iter().map(ToString::to_string).collect()));
+        let mut request = Request::builder().method(method).uri(path).body(Empty::<Bytes>::new()).unwrap();
         request.extensions_mut().insert(Peer { ip: Some(ip.parse().unwrap()), secure: false, unix: false });
         if forwarded {
             request.headers_mut().insert("x-forwarded-for", HeaderValue::from_static("192.0.2.1"));
         }
-        let (head, body) = service.call(request).await.unwrap().into_parts();
+        let response = if audience == Audience::Everyone {
+            let service = TowerToHyperService::new(warp::service(alone(Metrics::new(), missing)));
+            service.call(request).await.unwrap()
+        } else {
+            let service = TowerToHyperService::new(warp::service(routes(Metrics::new(), missing, audience)));
+            service.call(request).await.unwrap()
+        };
+        let (head, body) = response.into_parts();
         Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+    }
+
+    async fn ask(audience: Audience, missing: &[&str], path: &str, ip: &str, forwarded: bool) -> Answer {
+        send(audience, missing, "GET", path, ip, forwarded).await
     }
 
     #[tokio::test]
@@ -140,6 +200,34 @@ mod tests {
             let told = String::from_utf8_lossy(ready.body()).contains("secret host");
             assert_eq!(told, insider, "{ip} {forwarded}");
         }
+    }
+
+    #[tokio::test]
+    async fn behind_a_proxy_nobody_sees_numbers_and_reasons() {
+        for forwarded in [false, true] {
+            let metrics = ask(Audience::Nobody, &[], "/metrics", "127.0.0.1", forwarded).await;
+            assert_eq!(metrics.status().as_u16(), 404, "{forwarded}");
+            let ready = ask(Audience::Nobody, &["secret host"], "/health/ready", "127.0.0.1", forwarded).await;
+            assert_eq!(ready.status().as_u16(), 503);
+            assert_eq!(&ready.body()[..], br#"{"status":"unavailable"}"#);
+        }
+    }
+
+    #[tokio::test]
+    async fn other_methods_and_paths_are_json_errors() {
+        for path in ["/health/live", "/health/ready", "/metrics"] {
+            for audience in [Audience::Everyone, Audience::Loopback] {
+                let refused = send(audience, &[], "POST", path, "127.0.0.1", false).await;
+                let body: serde_json::Value = serde_json::from_slice(refused.body()).unwrap();
+                assert_eq!((refused.status().as_u16(), &body["error"]), (405, &json!("method_not_allowed")), "{path}");
+                assert_eq!(refused.headers()["allow"], "GET, HEAD");
+                assert_eq!(send(audience, &[], "HEAD", path, "127.0.0.1", false).await.status().as_u16(), 200);
+            }
+        }
+        let elsewhere = ask(Audience::Everyone, &[], "/token", "127.0.0.1", false).await;
+        let body: serde_json::Value = serde_json::from_slice(elsewhere.body()).unwrap();
+        assert_eq!((elsewhere.status().as_u16(), &body["error"]), (404, &json!("not_found")));
+        assert_eq!(elsewhere.headers()["content-type"], "application/json");
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! Answers: JSON, never cached, with the challenges that the RFCs ask for.
 
-use crate::app::App;
+use super::served::Served;
 use crate::config::model::BearerErrors;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use serde::Serialize;
@@ -43,7 +43,7 @@ pub fn redirect(location: &str) -> Response {
 
 /// An error of an OAuth endpoint (RFC 6749 §5.2, RFC 6750 §3).
 #[must_use]
-pub fn error(app: &App, error: &OAuthError) -> Response {
+pub fn error(app: &Served, error: &OAuthError) -> Response {
     let mut response = match error.code {
         ErrorCode::InvalidToken | ErrorCode::InsufficientScope | ErrorCode::MalformedBearer => bearer_error(app, error),
         _ => plain_error(error),
@@ -76,7 +76,7 @@ pub fn plain_error<B: From<Vec<u8>>>(error: &OAuthError) -> hyper::Response<B> {
 }
 
 /// A refused Bearer token. Without any token the answer has no error code (RFC 6750 §3.1).
-fn bearer_error(app: &App, error: &OAuthError) -> Response {
+fn bearer_error(app: &Served, error: &OAuthError) -> Response {
     let status = error.code.status();
     let korap = app.bearer_errors == BearerErrors::Korap;
     if error.description().is_empty() {

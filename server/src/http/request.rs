@@ -11,8 +11,16 @@ use warp::{Filter, Rejection, path::FullPath, reply::Response};
 /// No request of ours is longer, in bytes.
 pub const MAX_BODY_BYTES: usize = 16 * 1024;
 
+/// A request whose body cannot be read.
+pub struct Unread {
+    /// Its whole path, still percent-encoded.
+    pub path: String,
+    /// The answer.
+    pub refusal: Response,
+}
+
 /// A request, or the answer to one that cannot be read.
-pub fn read() -> impl Filter<Extract = (Result<Request, Response>,), Error = Rejection> + Clone {
+pub fn read() -> impl Filter<Extract = (Result<Request, Unread>,), Error = Rejection> + Clone {
     warp::path::full()
         .and(warp::method())
         .and(warp::header::headers_cloned())
@@ -35,13 +43,14 @@ async fn collect(
     request_id: String,
     query: String,
     stream: impl Stream<Item = Result<impl Buf, warp::Error>>,
-) -> Result<Request, Response> {
+) -> Result<Request, Unread> {
+    let unread = |refusal| Unread { path: path.as_str().to_owned(), refusal };
     let mut stream = std::pin::pin!(stream);
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.next().await {
-        let mut chunk = chunk.map_err(|error| reply::unread_body(body::BodyTimeout::caused(&error)))?;
+        let mut chunk = chunk.map_err(|error| unread(reply::unread_body(body::BodyTimeout::caused(&error))))?;
         if bytes.len() + chunk.remaining() > MAX_BODY_BYTES {
-            return Err(reply::content_too_large(MAX_BODY_BYTES));
+            return Err(unread(reply::content_too_large(MAX_BODY_BYTES)));
         }
         while chunk.has_remaining() {
             let part = chunk.chunk();

@@ -3,36 +3,44 @@
 //! Paths come from the configuration and may be several, so they are looked up whole rather than matched in segments.
 
 use super::endpoint::{Endpoint, Request};
-use super::{reply, request};
-use crate::app::App;
+use super::reply;
+use super::request::{self, Unread};
+use super::served::Served;
 use std::collections::HashMap;
 use std::sync::Arc;
-use warp::{Filter, Rejection, Reply, reply::Response};
+use std::time::Duration;
+use warp::{Filter, Rejection, Reply};
+
+/// What the metrics call a path that no endpoint is at.
+const NOWHERE: &str = "none";
 
 /// All endpoints of the main listener. Answers every request: an unknown path with 404.
-pub fn routes(app: Arc<App>) -> impl Filter<Extract = (impl Reply,), Error = std::convert::Infallible> + Clone {
+pub fn routes(app: Arc<Served>) -> impl Filter<Extract = (impl Reply,), Error = std::convert::Infallible> + Clone {
     let table = Arc::new(table(&app));
-    request::read()
-        .then(move |read: Result<Request, Response>| {
+    let clock = app.core.clock.clone();
+    warp::any()
+        .map(move || clock.monotonic())
+        .and(request::read())
+        .then(move |started: Duration, read: Result<Request, Unread>| {
             let (app, table) = (app.clone(), table.clone());
             async move {
-                match read {
-                    Ok(request) => answer(&app, &table, request).await,
-                    Err(refusal) => refusal,
-                }
+                let (endpoint, response) = match read {
+                    Ok(request) => match table.get(&request.path) {
+                        // It counts for itself.
+                        Some(endpoint) => return endpoint.serve(&app, request).await,
+                        None => (NOWHERE, reply::not_found()),
+                    },
+                    Err(Unread { path, refusal }) => (table.get(&path).map_or(NOWHERE, |found| found.name()), refusal),
+                };
+                let took = app.core.clock.monotonic().saturating_sub(started);
+                app.core.metrics.request(endpoint, response.status().as_u16(), took);
+                response
             }
         })
         .recover(async |rejection: Rejection| Ok::<_, std::convert::Infallible>(reply::framing(&rejection)))
 }
 
-async fn answer(app: &App, table: &HashMap<String, Endpoint>, request: Request) -> Response {
-    match table.get(&request.path) {
-        Some(endpoint) => endpoint.serve(app, request).await,
-        None => reply::not_found(),
-    }
-}
-
-fn table(app: &App) -> HashMap<String, Endpoint> {
+fn table(app: &Served) -> HashMap<String, Endpoint> {
     let paths = &app.paths;
     let mut table = HashMap::new();
     let mut add = |paths: &[String], endpoint: Endpoint| {

@@ -8,7 +8,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -16,13 +16,13 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// Missing, unreadable, or no PEM.
-    #[error("listen.tls: cannot read {path}: {1}", path = .0.display())]
+    #[error("cannot read {path}: {1}; name a PEM file that the server's user may read", path = .0.display())]
     Unreadable(PathBuf, #[source] pem::Error),
     /// A PEM file without a certificate.
-    #[error("listen.tls.certificate: {} has no CERTIFICATE section", .0.display())]
+    #[error("{} has no CERTIFICATE section; name a PEM file with the chain, leaf first", .0.display())]
     NoCertificate(PathBuf),
     /// They do not belong together, or are of a kind that is not supported.
-    #[error("listen.tls: {cert} and {key} cannot be used together: {2}", cert = .0.display(), key = .1.display())]
+    #[error("{cert} and {key} cannot be used together: {2}", cert = .0.display(), key = .1.display())]
     Unusable(PathBuf, PathBuf, #[source] rustls::Error),
 }
 
@@ -48,6 +48,21 @@ impl ReloadingTls {
         let seen = stamp(files);
         let current = Arc::new(server_config(files, provider.clone())?);
         Ok(Self { files: files.clone(), provider, current: RwLock::new(current), seen: Mutex::new(seen) })
+    }
+
+    /// As [`Self::load`], with aws-lc's cryptography and with every fault, each beside the key that it is about.
+    ///
+    /// # Errors
+    /// At least one.
+    pub fn open(files: &Tls) -> Result<Self, Vec<(&'static str, TlsError)>> {
+        let mut faults = Vec::new();
+        faults.extend(chain(files).err().map(|error| ("listen.tls.certificate", error)));
+        faults.extend(private_key(files).err().map(|error| ("listen.tls.key", error)));
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        Self::load(files, provider).map_err(|error| vec![("listen.tls", error)])
     }
 
     /// The configuration for the next handshake.
@@ -91,19 +106,21 @@ impl ReloadingTls {
     }
 }
 
-fn server_config(files: &Tls, provider: Arc<CryptoProvider>) -> Result<ServerConfig, TlsError> {
-    let unreadable = |path: &Path| {
-        let path = path.to_owned();
-        move |cause| TlsError::Unreadable(path, cause)
-    };
-    let unusable = |cause| TlsError::Unusable(files.certificate.clone(), files.key.clone(), cause);
-    let chain = CertificateDer::pem_file_iter(&files.certificate)
+fn chain(files: &Tls) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let path = &files.certificate;
+    let chain = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(unreadable(&files.certificate))?;
-    if chain.is_empty() {
-        return Err(TlsError::NoCertificate(files.certificate.clone()));
-    }
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable(&files.key))?;
+        .map_err(|cause| TlsError::Unreadable(path.clone(), cause))?;
+    if chain.is_empty() { Err(TlsError::NoCertificate(path.clone())) } else { Ok(chain) }
+}
+
+fn private_key(files: &Tls) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(&files.key).map_err(|cause| TlsError::Unreadable(files.key.clone(), cause))
+}
+
+fn server_config(files: &Tls, provider: Arc<CryptoProvider>) -> Result<ServerConfig, TlsError> {
+    let unusable = |cause| TlsError::Unusable(files.certificate.clone(), files.key.clone(), cause);
+    let (chain, key) = (chain(files)?, private_key(files)?);
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(unusable)?

@@ -1,14 +1,14 @@
 //! `POST {token}` (RFC 6749 §3.2).
 
 use super::endpoint::Request;
+use super::served::Served;
 use super::{form, reply};
-use crate::app::App;
 use crate::flow::{Call, token};
 use crate::oauth::error::OAuthError;
 use warp::hyper::header;
 use warp::reply::Response;
 
-pub async fn respond(app: &App, request: &Request, call: &Call) -> Result<Response, OAuthError> {
+pub async fn respond(app: &Served, request: &Request, call: &Call) -> Result<Response, OAuthError> {
     let params = form::params(request)?;
     let authorization = request.header(header::AUTHORIZATION)?;
     reply::json(&token::exchange(&app.core, call, authorization, &params).await?)

@@ -8,7 +8,11 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The file with the master key cannot be read.
-    #[error("cannot read the master key from {}: {cause}", path.display())]
+    #[error(
+        "cannot read the master key from {}: {cause}; let the server's user read it, or make one with `openssl rand \
+         -base64 32`",
+        path.display()
+    )]
     MasterUnreadable {
         /// The file.
         path: PathBuf,
@@ -54,6 +58,18 @@ pub enum KeyError {
         /// The fingerprint of the loaded key.
         given: String,
     },
+    /// The store has keys, and no master key was given or found beside the data.
+    #[error(
+        "the keys in the store are sealed under the master key with fingerprint {expected}, but `keys.master` names none \
+         and there is no {}; give the one that the store was made with",
+        path.display()
+    )]
+    MasterMissing {
+        /// The fingerprint noted in the store.
+        expected: String,
+        /// Where a generated one would be.
+        path: PathBuf,
+    },
     /// A record cannot be opened although the master key is the right one.
     #[error("{what} in the store is damaged; restore the data folder from a backup")]
     Damaged {
@@ -89,6 +105,23 @@ pub enum KeyError {
     /// The store cannot answer.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl KeyError {
+    /// Whether another master key, or a readable one, would help: then `keys.master` is to be put right.
+    #[must_use]
+    pub const fn is_about_the_master_key(&self) -> bool {
+        matches!(
+            self,
+            Self::MasterUnreadable { .. }
+                | Self::MasterExposed { .. }
+                | Self::MasterUnset(_)
+                | Self::MasterInline
+                | Self::MasterMalformed { .. }
+                | Self::MasterDiffers { .. }
+                | Self::MasterMissing { .. }
+        )
+    }
 }
 
 impl From<CommitError> for KeyError {

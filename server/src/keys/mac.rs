@@ -24,6 +24,16 @@ impl Record for StoredMacKey {
     const VERSION: u8 = 1;
 }
 
+const WHAT: &str = "the MAC key";
+
+fn stored_at() -> crate::store::Key {
+    StoredMacKey::key(&[b"hmac-sha256"])
+}
+
+fn decode(value: &[u8]) -> Result<StoredMacKey, KeyError> {
+    record::decode(value).map_err(|_| KeyError::Damaged { what: WHAT.to_owned() })
+}
+
 /// HMAC-SHA-256 under the store's own key.
 pub(super) struct MacKey(Key);
 
@@ -35,7 +45,7 @@ impl MacKey {
         entropy: &dyn Entropy,
     ) -> Result<Self, KeyError> {
         let sealer = Sealer::new(master, "mac key")?;
-        let at = StoredMacKey::key(&[b"hmac-sha256"]);
+        let at = stored_at();
         loop {
             if let Some(found) = store.get(&at).await? {
                 return Self::open(&sealer, &found.value);
@@ -43,7 +53,7 @@ impl MacKey {
             let fresh = Zeroizing::new(entropy::array::<32>(entropy));
             let made = StoredMacKey { sealed: sealer.seal("hmac-sha256", fresh.as_slice(), entropy)? };
             match store.commit(Batch::new().expect_absent(at.clone()).put_record(at.clone(), &made, None)?).await {
-                Ok(()) => return Ok(Self(Key::new(HMAC_SHA256, fresh.as_slice()))),
+                Ok(_) => return Ok(Self(Key::new(HMAC_SHA256, fresh.as_slice()))),
                 // Another server made it first: the next round reads that one.
                 Err(CommitError::Conflict) => {}
                 Err(error) => return Err(error.into()),
@@ -51,9 +61,15 @@ impl MacKey {
         }
     }
 
+    /// The fingerprint of the master key that the store's keys are sealed under; `None` while it has none. The MAC key
+    /// is the first that is made.
+    pub(super) async fn sealed_under(store: &dyn Store) -> Result<Option<String>, KeyError> {
+        let Some(found) = store.get(&stored_at()).await? else { return Ok(None) };
+        Ok(Some(decode(&found.value)?.sealed.master().to_owned()))
+    }
+
     fn open(sealer: &Sealer, value: &[u8]) -> Result<Self, KeyError> {
-        let what = "the MAC key";
-        let stored: StoredMacKey = record::decode(value).map_err(|_| KeyError::Damaged { what: what.to_owned() })?;
+        let (what, stored) = (WHAT, decode(value)?);
         Ok(Self(Key::new(HMAC_SHA256, &sealer.open("hmac-sha256", &stored.sealed, what)?)))
     }
 

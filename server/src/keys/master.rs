@@ -53,35 +53,41 @@ impl MasterKey {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Loads the master key from `source`, or else from [`MASTER_KEY_FILE`] in `data_dir`, which is made, readable by
-    /// its owner only, where it is missing.
+    /// The master key from `source`, whose variable is looked up in `environment`, or else from [`MASTER_KEY_FILE`] in
+    /// `data_dir`; `None` where that is not there.
     ///
     /// # Errors
-    /// When it cannot be read or written, is no key, or is open to others.
-    pub fn load(
+    /// When it cannot be read, is no key, or is open to others.
+    pub fn find(
         source: Option<&SecretSource>,
         data_dir: &Path,
-        entropy: &dyn Entropy,
-    ) -> Result<(Self, MasterKeyOrigin), KeyError> {
-        Self::load_with(source, data_dir, entropy, |name| std::env::var(name).ok())
-    }
-
-    fn load_with(
-        source: Option<&SecretSource>,
-        data_dir: &Path,
-        entropy: &dyn Entropy,
-        variable: impl Fn(&str) -> Option<String>,
-    ) -> Result<(Self, MasterKeyOrigin), KeyError> {
+        environment: &[(String, String)],
+    ) -> Result<Option<(Self, MasterKeyOrigin)>, KeyError> {
         match source {
-            Some(SecretSource::File(path)) => Ok((read(path, OPEN_TO_OTHERS)?, MasterKeyOrigin::File(path.clone()))),
+            Some(SecretSource::File(path)) => {
+                Ok(Some((read(path, OPEN_TO_OTHERS)?, MasterKeyOrigin::File(path.clone()))))
+            }
             Some(SecretSource::Env(name)) => {
-                let text = variable(name).map(Zeroizing::new).ok_or_else(|| KeyError::MasterUnset(name.clone()))?;
-                let key = parse(&text).ok_or_else(|| malformed(format!("environment variable {name}")))?;
-                Ok((key, MasterKeyOrigin::Env(name.clone())))
+                let variable = environment.iter().find(|(variable, _)| variable == name);
+                let (_, text) = variable.ok_or_else(|| KeyError::MasterUnset(name.clone()))?;
+                let key = parse(text).ok_or_else(|| malformed(format!("environment variable {name}")))?;
+                Ok(Some((key, MasterKeyOrigin::Env(name.clone()))))
             }
             Some(SecretSource::Value(_) | SecretSource::Hash(_)) => Err(KeyError::MasterInline),
-            None => read_or_generate(data_dir, entropy),
+            None => beside_data(data_dir),
         }
+    }
+
+    /// Makes a master key in `data_dir`, readable by its owner only, unless there is one: then that counts.
+    ///
+    /// # Errors
+    /// When it cannot be written or read back.
+    pub fn generate(data_dir: &Path, entropy: &dyn Entropy) -> Result<(Self, MasterKeyOrigin), KeyError> {
+        let path = data_dir.join(MASTER_KEY_FILE);
+        let unwritable = |cause| KeyError::MasterUnwritable { path: path.clone(), cause };
+        DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(unwritable)?;
+        let generated = generate(&path, entropy).map_err(unwritable)?;
+        Ok((read(&path, OPEN_TO_ANYONE)?, MasterKeyOrigin::DataDir { path, generated }))
     }
 
     /// A key for one purpose (HKDF-SHA-256, RFC 5869).
@@ -134,18 +140,13 @@ fn read(path: &Path, forbidden: u32) -> Result<MasterKey, KeyError> {
     std::str::from_utf8(&text).ok().and_then(parse).ok_or_else(|| malformed(path.display().to_string()))
 }
 
-fn read_or_generate(data_dir: &Path, entropy: &dyn Entropy) -> Result<(MasterKey, MasterKeyOrigin), KeyError> {
+fn beside_data(data_dir: &Path) -> Result<Option<(MasterKey, MasterKeyOrigin)>, KeyError> {
     let path = data_dir.join(MASTER_KEY_FILE);
-    let generated = match fs::symlink_metadata(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let unwritable = |cause| KeyError::MasterUnwritable { path: path.clone(), cause };
-            DirBuilder::new().recursive(true).mode(0o700).create(data_dir).map_err(unwritable)?;
-            generate(&path, entropy).map_err(unwritable)?
-        }
+    match fs::symlink_metadata(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         // Anything else, a dangling link too, is for `read` to report: a key is never replaced.
-        _ => false,
-    };
-    Ok((read(&path, OPEN_TO_ANYONE)?, MasterKeyOrigin::DataDir { path, generated }))
+        _ => Ok(Some((read(&path, OPEN_TO_ANYONE)?, MasterKeyOrigin::DataDir { path, generated: false }))),
+    }
 }
 
 /// Writes a new key so that after a power cut there is the whole file or none. False where another process was first,
@@ -183,7 +184,9 @@ mod tests {
     const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F";
 
     fn load(source: Option<&SecretSource>, data_dir: &Path) -> Result<(MasterKey, MasterKeyOrigin), KeyError> {
-        MasterKey::load_with(source, data_dir, &SystemEntropy, |name| (name == "KEY").then(|| HEX.to_owned()))
+        let environment = [("KEY".to_owned(), HEX.to_owned())];
+        let found = MasterKey::find(source, data_dir, &environment)?;
+        found.map_or_else(|| MasterKey::generate(data_dir, &SystemEntropy), Ok)
     }
 
     fn write(path: &Path, text: &str, mode: u32) {

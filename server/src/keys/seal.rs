@@ -18,6 +18,13 @@ pub(super) struct Sealed {
     sealed: String,
 }
 
+impl Sealed {
+    /// The fingerprint of the master key.
+    pub(super) fn master(&self) -> &str {
+        &self.master
+    }
+}
+
 /// Seals and opens the secrets of one purpose.
 pub(super) struct Sealer {
     key: LessSafeKey,

@@ -7,7 +7,7 @@ use super::*;
 use crate::clock::ManualClock;
 use crate::entropy::SystemEntropy;
 use crate::store::memory::MemoryStore;
-use crate::store::{Key, StoreError, StoreStats, Versioned};
+use crate::store::{Key, StoreError, StoreStats, Version, Versioned};
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
@@ -49,7 +49,7 @@ impl Store for Yielding {
         self.0.scan(prefix, after, limit).await
     }
 
-    async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
         tokio::task::yield_now().await;
         self.0.commit(batch).await
     }

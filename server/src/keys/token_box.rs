@@ -13,8 +13,8 @@ impl TokenBox {
     /// # Errors
     /// When the library refuses.
     pub(super) fn new(key: &Zeroizing<[u8; 32]>) -> Result<Self, KeyError> {
-        let key = UnboundKey::new(&AES_256_GCM, key.as_slice())
-            .map_err(|_| KeyError::Crypto("derive an encryption key"))?;
+        let key =
+            UnboundKey::new(&AES_256_GCM, key.as_slice()).map_err(|_| KeyError::Crypto("derive an encryption key"))?;
         Ok(Self(LessSafeKey::new(key)))
     }
 

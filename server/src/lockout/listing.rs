@@ -124,7 +124,7 @@ impl Lockout {
             }
             let batch = page.iter().fold(Batch::new(), |batch, (key, _)| batch.delete(key.clone()));
             match self.store.commit(batch).await {
-                Ok(()) => {
+                Ok(_) => {
                     released += page.len();
                     self.forget_indexed(&page)?;
                 }

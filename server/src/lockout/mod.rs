@@ -203,7 +203,7 @@ impl Lockout {
                 lock(index).undo(&plan);
             }
             match committed {
-                Ok(()) => {
+                Ok(_) => {
                     self.counters.failures.fetch_add(1, Ordering::Relaxed);
                     self.counters.evicted.fetch_add(plan.evicted.len() as u64, Ordering::Relaxed);
                     return Ok(());
@@ -243,7 +243,7 @@ impl Lockout {
             let Some(loaded) = self.load(place).await? else { return Ok(false) };
             let batch = Batch::new().expect_at(key.clone(), loaded.version).delete(key.clone());
             match self.store.commit(batch).await {
-                Ok(()) => {
+                Ok(_) => {
                     if let Some(index) = self.index.get() {
                         let forgotten = Indexed::new(place.subject.row, &loaded.value, &self.options);
                         lock(index).remove_all(&[forgotten]);

@@ -141,6 +141,7 @@ pub(crate) mod tests {
             refreshable: true,
             revoked: false,
             parent: None,
+            claims_json: String::new(),
         }
     }
 

@@ -7,6 +7,9 @@ use super::pkce::CodeVerifier;
 use super::scope::Scope;
 use zeroize::Zeroizing;
 
+/// The longest user name or password, in bytes: no plugin takes more.
+const MAX_CREDENTIAL_BYTES: usize = 4 * 1024;
+
 /// A token request whose client is read elsewhere.
 pub struct TokenRequest {
     /// What is presented for a token.
@@ -113,11 +116,13 @@ impl TokenRequest {
         let scope = params.optional("scope").map(Scope::parse).transpose()?;
         let secret = |name| params.required(name).map(|value| Zeroizing::new(value.to_owned()));
         let grant = match grant_type {
-            GrantType::Password if params.optional("auth_session").is_some() => {
-                Grant::ChallengeAnswer { auth_session: secret("auth_session")?, response: secret("challenge_response")? }
-            }
+            GrantType::Password if params.optional("auth_session").is_some() => Grant::ChallengeAnswer {
+                auth_session: secret("auth_session")?,
+                response: secret("challenge_response")?,
+            },
             GrantType::Password => {
-                Grant::Password { username: params.required("username")?.to_owned(), password: secret("password")? }
+                let (username, password) = (credential(params, "username")?, credential(params, "password")?);
+                Grant::Password { username: username.to_owned(), password: Zeroizing::new(password.to_owned()) }
             }
             GrantType::RefreshToken => Grant::RefreshToken { refresh_token: secret("refresh_token")? },
             GrantType::ClientCredentials => Grant::ClientCredentials,
@@ -133,6 +138,15 @@ impl TokenRequest {
         };
         Ok(Self { grant, scope })
     }
+}
+
+fn credential<'a>(params: &'a Params, name: &'static str) -> Result<&'a str, OAuthError> {
+    let value = params.required(name)?;
+    if value.len() > MAX_CREDENTIAL_BYTES {
+        let description = format!("parameter '{name}' is longer than {MAX_CREDENTIAL_BYTES} bytes");
+        return Err(OAuthError::invalid_request(description));
+    }
+    Ok(value)
 }
 
 #[cfg(test)]
@@ -187,6 +201,11 @@ mod tests {
         };
         assert!(parse("username=a&password=b&redirect_uri=ignored").is_ok());
         assert_eq!(parse("username=a&password=").unwrap_err(), "invalid_request: parameter 'password' is empty");
+        let (most, more) = ("x".repeat(4096), "x".repeat(4097));
+        assert!(parse(&format!("username={most}&password={most}")).is_ok());
+        for body in [format!("username={more}&password=b"), format!("username=a&password={more}")] {
+            assert!(parse(&body).unwrap_err().ends_with("is longer than 4096 bytes"));
+        }
         assert_eq!(parse("password=b").unwrap_err(), "invalid_request: parameter 'username' is missing");
     }
 }

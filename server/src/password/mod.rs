@@ -2,7 +2,8 @@
 //! that is not already there.
 //!
 //! Each thread allocates its memory at its first hash, reuses it, and frees it after a minute without one. The queue is
-//! bounded, and a caller that gave up costs no hash if its job still waits.
+//! bounded, and a caller that gave up costs no hash if its job still waits. Hashes for plugins have a queue of their own,
+//! behind this one.
 
 mod phc;
 mod pool;
@@ -11,8 +12,8 @@ mod tests;
 
 use crate::config::model::Passwords;
 use crate::entropy::{self, Entropy};
-use phc::{Costs, OUTPUT_BYTES, Phc, SALT_BYTES};
-use pool::{Job, Output, Pool, PoolOptions};
+use phc::{Ceiling, Costs, OUTPUT_BYTES, Phc, SALT_BYTES};
+use pool::{Job, Line, Output, Pool, PoolOptions};
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -21,6 +22,12 @@ use zeroize::Zeroizing;
 
 /// How long a thread keeps its memory without a hash.
 const IDLE_AFTER: Duration = Duration::from_secs(60);
+
+/// What even a slow machine writes with Argon2 in a second on one thread, in KiB: a fifth of what the ones of today do.
+const SLOW_KIB_PER_SECOND: u64 = 256 * 1024;
+
+/// Nobody waits longer for a login.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Why there is no hash or verdict. None of them means that the password matches.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,10 +69,20 @@ pub struct Verdict {
     pub needs_rehash: bool,
 }
 
+/// How many callers the hashing threads take, and how long the last of them may have to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Hashes that are computed or wait.
+    pub callers: usize,
+    /// Until the last of a full queue is done, on a slow machine; at most a minute.
+    pub longest: Duration,
+}
+
 /// See the module. Dropping it ends the threads: it waits for the hashes that are being computed, not for queued ones.
 pub struct PasswordHasher {
     pool: Pool,
     costs: Costs,
+    capacity: Capacity,
     entropy: Arc<dyn Entropy>,
     dummy_salt: [u8; SALT_BYTES],
 }
@@ -93,7 +110,7 @@ impl PasswordHasher {
             keep_blocks: argon2.params().block_count(),
         })?;
         let dummy_salt = entropy::array(&*entropy);
-        Ok(Arc::new(Self { pool, costs, entropy, dummy_salt }))
+        Ok(Arc::new(Self { pool, costs, capacity: capacity(options, &costs), entropy, dummy_salt }))
     }
 
     /// The PHC string of `password` with a new salt and the configured costs.
@@ -102,7 +119,7 @@ impl PasswordHasher {
     /// `Busy`, `OutOfMemory`, `Stopped`.
     pub async fn hash(&self, password: Zeroizing<Vec<u8>>) -> Result<String, HashError> {
         let salt: [u8; SALT_BYTES] = entropy::array(&*self.entropy);
-        let output = self.compute(self.costs, password, salt.to_vec(), OUTPUT_BYTES).await?;
+        let output = self.compute(Line::Own, self.costs, password, salt.to_vec(), OUTPUT_BYTES).await?;
         Ok(phc::write(&self.costs, &salt, &output))
     }
 
@@ -112,10 +129,19 @@ impl PasswordHasher {
     /// # Errors
     /// As [`Self::hash`]; `Malformed` and `TooCostly` before anything is computed.
     pub async fn verify(&self, phc: &str, password: Zeroizing<Vec<u8>>) -> Result<Verdict, HashError> {
-        let phc = Phc::parse(phc, &self.costs)?;
+        let phc = Phc::parse(phc, &self.costs, &Ceiling::IMPORTED)?;
         let needs_rehash = phc.is_outdated(&self.costs);
-        let computed = self.compute(phc.costs, password, phc.salt, phc.output.len()).await?;
-        Ok(Verdict { matches: computed.as_slice().ct_eq(&phc.output).into(), needs_rehash })
+        Ok(Verdict { matches: self.matches(Line::Own, phc, password).await?, needs_rehash })
+    }
+
+    /// Whether `password` is the one hashed in `phc`, for a plugin: as [`Self::verify`], but up to 64 MiB of memory and
+    /// 256 MiB over all iterations, and behind the server's own hashes.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub async fn verify_for_plugin(&self, phc: &str, password: Zeroizing<Vec<u8>>) -> Result<bool, HashError> {
+        let phc = Phc::parse(phc, &self.costs, &Ceiling::PLUGIN)?;
+        self.matches(Line::Plugin, phc, password).await
     }
 
     /// Spends what a comparison with one of our own hashes costs, for a login that cannot match.
@@ -123,7 +149,7 @@ impl PasswordHasher {
     /// # Errors
     /// As [`Self::hash`]: an unknown user is told `Busy` as a known one is.
     pub async fn verify_dummy(&self, password: Zeroizing<Vec<u8>>) -> Result<(), HashError> {
-        self.compute(self.costs, password, self.dummy_salt.to_vec(), OUTPUT_BYTES).await.map(drop)
+        self.compute(Line::Own, self.costs, password, self.dummy_salt.to_vec(), OUTPUT_BYTES).await.map(drop)
     }
 
     /// Whether `phc` could be verified here: for hashes that are imported or configured.
@@ -131,7 +157,13 @@ impl PasswordHasher {
     /// # Errors
     /// `Malformed`, `TooCostly`.
     pub fn check(&self, phc: &str) -> Result<(), HashError> {
-        Phc::parse(phc, &self.costs).map(drop)
+        Phc::parse(phc, &self.costs, &Ceiling::IMPORTED).map(drop)
+    }
+
+    /// How many callers may hash at once, for limits that must not be narrower.
+    #[must_use]
+    pub const fn capacity(&self) -> Capacity {
+        self.capacity
     }
 
     /// Jobs that wait for a thread, for the metrics.
@@ -152,8 +184,14 @@ impl PasswordHasher {
         self.pool.resident_blocks()
     }
 
+    async fn matches(&self, line: Line, phc: Phc, password: Zeroizing<Vec<u8>>) -> Result<bool, HashError> {
+        let computed = self.compute(line, phc.costs, password, phc.salt, phc.output.len()).await?;
+        Ok(computed.as_slice().ct_eq(&phc.output).into())
+    }
+
     async fn compute(
         &self,
+        line: Line,
         costs: Costs,
         password: Zeroizing<Vec<u8>>,
         salt: Vec<u8>,
@@ -161,9 +199,17 @@ impl PasswordHasher {
     ) -> Result<Output, HashError> {
         let (reply, answer) = oneshot::channel();
         let argon2 = costs.argon2(output_bytes)?;
-        self.pool.push(Job { argon2, password, salt, output_bytes, reply })?;
+        self.pool.push(Job { line, argon2, password, salt, output_bytes, reply })?;
         answer.await.unwrap_or(Err(HashError::Stopped))
     }
+}
+
+/// Two hashes for each thread come on top of the queue: the one that it computes, and a rehash after it.
+fn capacity(options: &Passwords, costs: &Costs) -> Capacity {
+    let threads = options.threads.max(1);
+    let in_a_row = u64::try_from(options.queue.div_ceil(threads) + 2).unwrap_or(u64::MAX);
+    let longest_ms = in_a_row.saturating_mul(costs.passes_kib()).saturating_mul(1000) / SLOW_KIB_PER_SECOND;
+    Capacity { callers: options.queue + threads, longest: Duration::from_millis(longest_ms).min(LONGEST_WAIT) }
 }
 
 impl std::fmt::Debug for PasswordHasher {

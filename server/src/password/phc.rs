@@ -8,10 +8,19 @@ use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 pub(super) const SALT_BYTES: usize = 16;
 pub(super) const OUTPUT_BYTES: usize = 32;
 
-/// What a foreign hash may cost at most, whatever is configured: libsodium's MODERATE (256 MiB, 3 passes) still passes.
-const FOREIGN_MEMORY_KIB: u32 = 256 * 1024;
-const FOREIGN_PASSES_KIB: u64 = 1024 * 1024;
-const FOREIGN_PARALLELISM: u32 = 16;
+/// What a foreign hash may cost at most; what is configured may cost more.
+pub(super) struct Ceiling {
+    memory_kib: u32,
+    passes_kib: u64,
+    parallelism: u32,
+}
+
+impl Ceiling {
+    /// Of hashes that are imported or configured: libsodium's MODERATE (256 MiB, 3 passes) still passes.
+    pub const IMPORTED: Self = Self { memory_kib: 256 * 1024, passes_kib: 1024 * 1024, parallelism: 16 };
+    /// Of hashes that a plugin brings: RFC 9106 §4's second choice (64 MiB, 3 passes) still passes.
+    pub const PLUGIN: Self = Self { memory_kib: 64 * 1024, passes_kib: 256 * 1024, parallelism: 16 };
+}
 
 /// A variant of Argon2 and its costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +50,15 @@ impl Costs {
     }
 
     /// KiB written over all passes: what the time goes with.
-    fn passes_kib(&self) -> u64 {
+    pub fn passes_kib(&self) -> u64 {
         u64::from(self.memory_kib) * u64::from(self.iterations)
     }
 
     /// Whether a foreign hash may be computed beside `own`, the configured costs.
-    fn affordable(&self, own: &Self) -> bool {
-        self.memory_kib <= own.memory_kib.max(FOREIGN_MEMORY_KIB)
-            && self.passes_kib() <= own.passes_kib().max(FOREIGN_PASSES_KIB)
-            && self.parallelism <= own.parallelism.max(FOREIGN_PARALLELISM)
+    fn affordable(&self, own: &Self, ceiling: &Ceiling) -> bool {
+        self.memory_kib <= own.memory_kib.max(ceiling.memory_kib)
+            && self.passes_kib() <= own.passes_kib().max(ceiling.passes_kib)
+            && self.parallelism <= own.parallelism.max(ceiling.parallelism)
     }
 }
 
@@ -63,7 +72,7 @@ pub(super) struct Phc {
 
 impl Phc {
     /// Reads `text`; nothing is computed or allocated by what it asks for.
-    pub fn parse(text: &str, own: &Costs) -> Result<Self, HashError> {
+    pub fn parse(text: &str, own: &Costs, ceiling: &Ceiling) -> Result<Self, HashError> {
         let phc = PasswordHash::new(text).map_err(|_| HashError::Malformed("not a PHC string"))?;
         let algorithm =
             Algorithm::new(phc.algorithm.as_str()).map_err(|_| HashError::Malformed("algorithm is not Argon2"))?;
@@ -75,7 +84,7 @@ impl Phc {
             return Err(HashError::Malformed("parameters"));
         }
         let costs = Costs { algorithm, version, memory_kib, iterations, parallelism };
-        if !costs.affordable(own) {
+        if !costs.affordable(own, ceiling) {
             return Err(HashError::TooCostly);
         }
         let salt = phc.salt.ok_or(HashError::Malformed("no salt"))?.to_vec();

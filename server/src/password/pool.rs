@@ -1,4 +1,6 @@
-//! The hashing threads: a fixed number, each with its own reused memory, behind one bounded queue.
+//! The hashing threads: a fixed number, each with its own reused memory, behind two bounded queues.
+//!
+//! The server's own hashes come first. Those for plugins run while none of them waits, and leave one thread free.
 
 use super::HashError;
 use argon2::{Argon2, Block};
@@ -13,8 +15,18 @@ use zeroize::{Zeroize, Zeroizing};
 /// An output of Argon2, wiped when dropped.
 pub(super) type Output = Zeroizing<Vec<u8>>;
 
+/// Whom a hash is computed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// The server: logins, clients' secrets.
+    Own,
+    /// A plugin, by `crypto.password-verify`.
+    Plugin,
+}
+
 /// One hash to compute.
 pub(super) struct Job {
+    pub line: Line,
     pub argon2: Argon2<'static>,
     pub password: Zeroizing<Vec<u8>>,
     pub salt: Vec<u8>,
@@ -34,15 +46,51 @@ impl Job {
 
 #[derive(Default)]
 struct Queue {
-    jobs: VecDeque<Job>,
+    own: VecDeque<Job>,
+    plugins: VecDeque<Job>,
+    /// How many threads compute a plugin's hash.
+    plugins_running: usize,
     closed: bool,
+}
+
+impl Queue {
+    fn line(&mut self, line: Line) -> &mut VecDeque<Job> {
+        match line {
+            Line::Own => &mut self.own,
+            Line::Plugin => &mut self.plugins,
+        }
+    }
+
+    fn is_idle(&self, most_plugins: usize) -> bool {
+        self.own.is_empty() && (self.plugins.is_empty() || self.plugins_running >= most_plugins)
+    }
+
+    /// The next job that still has a caller, a plugin's counted as running.
+    fn pop(&mut self, most_plugins: usize) -> Option<Job> {
+        if let Some(job) = pop_wanted(&mut self.own) {
+            return Some(job);
+        }
+        if self.plugins_running >= most_plugins {
+            return None;
+        }
+        let job = pop_wanted(&mut self.plugins)?;
+        self.plugins_running += 1;
+        Some(job)
+    }
+}
+
+fn pop_wanted(jobs: &mut VecDeque<Job>) -> Option<Job> {
+    std::iter::from_fn(|| jobs.pop_front()).find(|job| !job.is_abandoned())
 }
 
 struct Shared {
     queue: Mutex<Queue>,
     /// Signalled once for every job, and for all when the pool closes.
     ready: Condvar,
+    /// Of each line.
     capacity: usize,
+    /// Threads that may compute plugins' hashes at once.
+    most_plugins: usize,
     idle_after: Duration,
     /// What an ordinary hash needs; more is given back at once.
     keep_blocks: usize,
@@ -53,6 +101,13 @@ struct Shared {
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn computed(&self, line: Line) {
+        self.computed.fetch_add(1, Ordering::Relaxed);
+        if line == Line::Plugin {
+            self.queue().plugins_running -= 1;
+        }
     }
 }
 
@@ -77,6 +132,7 @@ impl Pool {
             queue: Mutex::default(),
             ready: Condvar::new(),
             capacity,
+            most_plugins: threads.saturating_sub(1).max(1),
             idle_after,
             keep_blocks,
             resident_blocks: AtomicUsize::new(0),
@@ -97,20 +153,22 @@ impl Pool {
         if queue.closed {
             return Err(HashError::Stopped);
         }
-        if queue.jobs.len() >= self.shared.capacity {
-            queue.jobs.retain(|job| !job.is_abandoned());
+        let line = queue.line(job.line);
+        if line.len() >= self.shared.capacity {
+            line.retain(|job| !job.is_abandoned());
         }
-        if queue.jobs.len() >= self.shared.capacity {
+        if line.len() >= self.shared.capacity {
             return Err(HashError::Busy);
         }
-        queue.jobs.push_back(job);
+        line.push_back(job);
         drop(queue);
         self.shared.ready.notify_one();
         Ok(())
     }
 
     pub fn queued(&self) -> usize {
-        self.shared.queue().jobs.len()
+        let queue = self.shared.queue();
+        queue.own.len() + queue.plugins.len()
     }
 
     pub fn resident_blocks(&self) -> usize {
@@ -126,7 +184,8 @@ impl Drop for Pool {
     fn drop(&mut self) {
         let mut queue = self.shared.queue();
         queue.closed = true;
-        queue.jobs.clear();
+        queue.own.clear();
+        queue.plugins.clear();
         drop(queue);
         self.shared.ready.notify_all();
         for thread in self.threads.drain(..) {
@@ -142,7 +201,7 @@ fn work(shared: &Shared) {
         match next(shared, !memory.blocks.is_empty()) {
             Next::Job(job) => {
                 let result = compute(&job, &mut memory);
-                shared.computed.fetch_add(1, Ordering::Relaxed);
+                shared.computed(job.line);
                 memory.keep(shared.keep_blocks);
                 // The caller may have gone meanwhile.
                 let _ = job.reply.send(result);
@@ -166,16 +225,14 @@ fn next(shared: &Shared, holds_memory: bool) -> Next {
         if queue.closed {
             return Next::Closed;
         }
-        match queue.jobs.pop_front() {
-            Some(job) if job.is_abandoned() => continue,
-            Some(job) => return Next::Job(job),
-            None => {}
+        if let Some(job) = queue.pop(shared.most_plugins) {
+            return Next::Job(job);
         }
         if !holds_memory {
             queue = shared.ready.wait(queue).unwrap_or_else(PoisonError::into_inner);
             continue;
         }
-        let waiting = |queue: &mut Queue| queue.jobs.is_empty() && !queue.closed;
+        let waiting = |queue: &mut Queue| queue.is_idle(shared.most_plugins) && !queue.closed;
         let waited = shared.ready.wait_timeout_while(queue, shared.idle_after, waiting);
         let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
         queue = guard;
@@ -245,3 +302,45 @@ fn return_free_pages() {
 
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn return_free_pages() {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use argon2::{Algorithm, Params, Version};
+
+    fn push(queue: &mut Queue, line: Line, name: &str) -> oneshot::Receiver<Result<Output, HashError>> {
+        let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
+        let (reply, answer) = oneshot::channel();
+        let password = Zeroizing::new(name.as_bytes().to_vec());
+        queue.line(line).push_back(Job { line, argon2, password, salt: Vec::new(), output_bytes: 32, reply });
+        answer
+    }
+
+    fn pop(queue: &mut Queue, most_plugins: usize) -> Option<String> {
+        queue.pop(most_plugins).map(|job| String::from_utf8(job.password.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn the_servers_own_hashes_overtake_those_of_plugins_which_never_have_all_threads() {
+        let mut queue = Queue::default();
+        let named = [(Line::Plugin, "p1"), (Line::Plugin, "p2"), (Line::Own, "o1"), (Line::Own, "o2")];
+        let answers: Vec<_> = named.into_iter().map(|(line, name)| push(&mut queue, line, name)).collect();
+        assert_eq!(pop(&mut queue, 1).unwrap(), "o1");
+        assert_eq!(pop(&mut queue, 1).unwrap(), "o2");
+        assert_eq!(pop(&mut queue, 1).unwrap(), "p1");
+        assert!(queue.is_idle(1) && pop(&mut queue, 1).is_none(), "one plugin's hash at a time");
+        let late = push(&mut queue, Line::Own, "o3");
+        assert_eq!(pop(&mut queue, 1).unwrap(), "o3", "a thread is left for the server");
+        queue.plugins_running -= 1;
+        assert_eq!(pop(&mut queue, 1).unwrap(), "p2");
+        drop((answers, late));
+    }
+
+    #[test]
+    fn a_plugins_hash_without_a_caller_takes_no_thread() {
+        let mut queue = Queue::default();
+        drop(push(&mut queue, Line::Plugin, "gone"));
+        assert!(pop(&mut queue, 1).is_none());
+        assert_eq!(queue.plugins_running, 0);
+    }
+}

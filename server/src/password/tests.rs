@@ -213,3 +213,32 @@ async fn dropping_the_pool_joins_the_threads() {
     drop(hasher);
     assert!(shared.upgrade().is_none());
 }
+
+#[tokio::test]
+async fn a_plugins_hash_has_a_lower_ceiling_unless_the_servers_own_is_higher() {
+    const TAIL: &str = "$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+    let hasher = start(&options());
+    let phc = hasher.hash(secret("correct horse")).await.unwrap();
+    assert_eq!(hasher.verify_for_plugin(&phc, secret("correct horse")).await, Ok(true));
+    assert_eq!(hasher.verify_for_plugin(&phc, secret("wrong")).await, Ok(false));
+    let before = hasher.computed();
+    for costs in ["m=65537,t=1,p=1", "m=65536,t=5,p=1", "m=64,t=4097,p=1", "m=8192,t=1,p=17"] {
+        let phc = format!("$argon2id$v=19${costs}{TAIL}");
+        assert_eq!(hasher.verify_for_plugin(&phc, secret("x")).await, Err(HashError::TooCostly), "{costs}");
+    }
+    assert_eq!(hasher.computed(), before);
+    let costly = start(&Passwords { memory_kib: 65537, ..options() });
+    let phc = format!("$argon2id$v=19$m=65537,t=1,p=1{TAIL}");
+    assert_eq!(costly.verify_for_plugin(&phc, secret("x")).await, Ok(false));
+}
+
+#[test]
+fn the_capacity_covers_a_full_queue() {
+    let usual = Passwords { memory_kib: 19456, iterations: 2, queue: 256, ..options() };
+    let capacity = start(&usual).capacity();
+    assert_eq!(capacity.callers, 258);
+    let on_this_machine = Duration::from_millis(26) * 256 / 2;
+    assert!(capacity.longest > 3 * on_this_machine && capacity.longest < LONGEST_WAIT, "{capacity:?}");
+    let endless = start(&Passwords { queue: 100_000, ..usual }).capacity();
+    assert_eq!(endless.longest, LONGEST_WAIT);
+}

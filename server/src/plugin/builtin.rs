@@ -2,6 +2,7 @@
 //!
 //! Cheap plugins run on the caller's thread; those that may wait for the host run on tokio's blocking threads.
 
+use super::Fault;
 use super::host::CallHost;
 use super::hosted::{Packaging, lacks};
 use super::limits::Kind;
@@ -72,7 +73,10 @@ fn caught<T>(
     host: &LinkedHost,
     work: impl FnOnce(&dyn LinkedInstance, &Call<'_>) -> Result<T, PluginError>,
 ) -> Result<T, PluginError> {
-    catch_unwind(AssertUnwindSafe(|| work(instance, &Call { context, host }))).unwrap_or_else(|_| Err(panicked()))
+    catch_unwind(AssertUnwindSafe(|| work(instance, &Call { context, host }))).unwrap_or_else(|_| {
+        host.call.blame(Fault::Trapped);
+        Err(panicked())
+    })
 }
 
 fn panicked() -> PluginError {
@@ -218,7 +222,7 @@ struct LinkedHost {
 impl LinkedHost {
     fn wait<T>(&self, answer: impl Future<Output = Result<T, PluginError>>) -> Result<T, PluginError> {
         match &self.runtime {
-            Some(runtime) => runtime.block_on(answer),
+            Some(runtime) => runtime.block_on(self.call.unless_over(answer)),
             None => {
                 Err(PluginError::Denied("the plugin's manifest does not say that it waits for the host".to_owned()))
             }

@@ -2,10 +2,11 @@
 //!
 //! "Not mine" asks the next one, "wrong password" stops, and "I am broken" stops too unless the operator said otherwise.
 
-use super::UserVerifier;
+use super::{CallError, Fault, UserVerifier};
 use crate::clock::Clock;
 use pintle_plugin_api::{Accepted, Account, CallContext, Challenge, PluginError, VerifyOutcome, VerifyRequest};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The longest account id, in bytes: it becomes part of a key of the store.
 const MAX_ID_BYTES: usize = 255;
@@ -59,7 +60,7 @@ pub enum ChainOutcome {
         /// The plugin's name.
         backend: String,
         /// Why.
-        error: PluginError,
+        error: CallError,
     },
 }
 
@@ -70,8 +71,8 @@ pub struct Step {
     pub backend: String,
     /// What it said.
     pub verdict: Verdict,
-    /// How long it took, in milliseconds.
-    pub duration_ms: u64,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// A backend's answer as a word.
@@ -86,7 +87,7 @@ pub enum Verdict {
     /// One more step.
     Challenge,
     /// No answer.
-    Error,
+    Error(Fault),
 }
 
 impl Verdict {
@@ -98,7 +99,7 @@ impl Verdict {
             Self::Rejected => "rejected",
             Self::UnknownUser => "unknown-user",
             Self::Challenge => "challenge",
-            Self::Error => "error",
+            Self::Error(fault) => fault.name(),
         }
     }
 }
@@ -142,10 +143,15 @@ impl UserChain {
     }
 
     /// Gives one backend the answer to its challenge. The trail names it; a backend that has left the chain is broken.
-    pub async fn answer(&self, call: &CallContext, backend: &str, request: &VerifyRequest) -> (ChainOutcome, Vec<Step>) {
+    pub async fn answer(
+        &self,
+        call: &CallContext,
+        backend: &str,
+        request: &VerifyRequest,
+    ) -> (ChainOutcome, Vec<Step>) {
         let mut trail = Vec::new();
         let Some(backend) = self.backends.iter().find(|known| known.name == backend) else {
-            let error = PluginError::Unavailable("it is no longer in the chain".to_owned());
+            let error = PluginError::Unavailable("it is no longer in the chain".to_owned()).into();
             return (ChainOutcome::Broken { backend: backend.to_owned(), error }, trail);
         };
         let answer = self.ask(backend, call, request, &mut trail).await;
@@ -158,17 +164,17 @@ impl UserChain {
         call: &CallContext,
         request: &VerifyRequest,
         trail: &mut Vec<Step>,
-    ) -> Result<VerifyOutcome, PluginError> {
-        let start_ms = self.clock.monotonic_ms();
+    ) -> Result<VerifyOutcome, CallError> {
+        let started = self.clock.monotonic();
         let answer = backend.verifier.verify(call, request.clone()).await.and_then(enforce);
-        let duration_ms = self.clock.monotonic_ms().saturating_sub(start_ms);
-        trail.push(Step { backend: backend.name.clone(), verdict: verdict(&answer), duration_ms });
+        let took = self.clock.monotonic().saturating_sub(started);
+        trail.push(Step { backend: backend.name.clone(), verdict: verdict(&answer), took });
         answer
     }
 }
 
 /// What no backend may say: that a disabled account is accepted, or one that the core cannot keep apart from others.
-fn enforce(outcome: VerifyOutcome) -> Result<VerifyOutcome, PluginError> {
+fn enforce(outcome: VerifyOutcome) -> Result<VerifyOutcome, CallError> {
     match outcome {
         VerifyOutcome::Accepted(accepted) if accepted.account.disabled => {
             Ok(VerifyOutcome::Rejected("the account is disabled".to_owned()))
@@ -196,17 +202,17 @@ pub fn check(account: &Account) -> Result<(), &'static str> {
     Ok(())
 }
 
-const fn verdict(answer: &Result<VerifyOutcome, PluginError>) -> Verdict {
+const fn verdict(answer: &Result<VerifyOutcome, CallError>) -> Verdict {
     match answer {
         Ok(VerifyOutcome::Accepted(_)) => Verdict::Accepted,
         Ok(VerifyOutcome::Rejected(_)) => Verdict::Rejected,
         Ok(VerifyOutcome::UnknownUser) => Verdict::UnknownUser,
         Ok(VerifyOutcome::Challenge(_)) => Verdict::Challenge,
-        Err(_) => Verdict::Error,
+        Err(ended) => Verdict::Error(ended.fault),
     }
 }
 
-fn outcome(backend: String, answer: Result<VerifyOutcome, PluginError>) -> ChainOutcome {
+fn outcome(backend: String, answer: Result<VerifyOutcome, CallError>) -> ChainOutcome {
     match answer {
         Ok(VerifyOutcome::Accepted(accepted)) => ChainOutcome::Accepted { backend, accepted },
         Ok(VerifyOutcome::Rejected(reason)) => ChainOutcome::Rejected { backend: Some(backend), reason },

@@ -1,14 +1,15 @@
 //! The host interfaces as one plugin sees them: what the operator allows, within its caps, and only during a call.
 
-use super::HostServices;
 use super::issue::IssueScope;
 use super::limits::{CallLimits, Permit};
 use super::log_line::{Rate, line};
 use super::outbound::Outbound;
+use super::{Fault, HostServices};
 use pintle_plugin_api::{Account, AccountVerdict, Attr, HttpRequest, HttpResponse, PluginError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use tokio::sync::{Notify, Semaphore};
 use zeroize::Zeroizing;
 
 /// The most bytes that one `random.bytes` gives.
@@ -17,6 +18,8 @@ const MAX_KEY_BYTES: usize = 512;
 const MAX_VALUE_BYTES: usize = 32 * 1024;
 const MAX_PASSWORD_BYTES: usize = 4 * 1024;
 const MAX_TEXT_BYTES: usize = 4 * 1024;
+/// Passwords of one plugin that are checked at once; further ones wait.
+const MAX_HASHES: usize = 2;
 
 /// A host interface of the WIT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +46,9 @@ pub enum Interface {
 
 impl Interface {
     /// What every plugin may use.
-    pub const DEFAULT: [Self; 5] = [Self::Log, Self::Clock, Self::Random, Self::Config, Self::Crypto];
+    pub const DEFAULT: [Self; 4] = [Self::Log, Self::Clock, Self::Random, Self::Config];
+    /// What a plugin may use where the operator says so.
+    pub const GRANTED: [Self; 3] = [Self::Crypto, Self::Kv, Self::Accounts];
 
     /// Its name in the WIT.
     #[must_use]
@@ -64,8 +69,9 @@ impl Interface {
     /// The interface of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let further = [Self::Kv, Self::Accounts, Self::Secrets, Self::Http];
-        Self::DEFAULT.into_iter().chain(further).find(|interface| interface.name() == name)
+        let further = [Self::Secrets, Self::Http];
+        let all = Self::DEFAULT.into_iter().chain(Self::GRANTED).chain(further);
+        all.into_iter().find(|interface| interface.name() == name)
     }
 }
 
@@ -81,6 +87,7 @@ pub struct PluginHost {
     secrets: Secrets,
     network: Option<Outbound>,
     log_rate: Rate,
+    hashes: Semaphore,
 }
 
 impl PluginHost {
@@ -103,6 +110,7 @@ impl PluginHost {
             secrets: Secrets::new(),
             network: None,
             log_rate: Rate::default(),
+            hashes: Semaphore::new(MAX_HASHES),
         }
     }
 
@@ -188,6 +196,8 @@ pub struct CallHost {
     limits: CallLimits,
     issue: Option<IssueScope>,
     closed: AtomicBool,
+    fault: OnceLock<Fault>,
+    closing: Notify,
     /// Given back when the last user of this call is gone, which for a native thread may be after the timeout.
     _permit: Option<Permit>,
 }
@@ -202,7 +212,8 @@ impl CallHost {
         issue: Option<IssueScope>,
         permit: Option<Permit>,
     ) -> Self {
-        Self { plugin, request_id: request_id.into(), limits, issue, closed: AtomicBool::new(false), _permit: permit }
+        let (closed, closing, fault) = (AtomicBool::new(false), Notify::new(), OnceLock::new());
+        Self { plugin, request_id: request_id.into(), limits, issue, closed, closing, fault, _permit: permit }
     }
 
     /// What holds outside of calls too: log, clock, random, config.
@@ -226,6 +237,37 @@ impl CallHost {
     /// Ends the call: from now on nothing is answered.
     pub fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
+        self.closing.notify_waiters();
+    }
+
+    /// Waits for a host function's answer, for a thread of the plugin's. An abandoned call waits for nothing more: a
+    /// password that is still in the queue is not hashed.
+    ///
+    /// # Errors
+    /// Those of `answer`; `Denied` once the call is over.
+    pub async fn unless_over<T>(&self, answer: impl Future<Output = Result<T, PluginError>>) -> Result<T, PluginError> {
+        // Made before the look, so that no closing is missed.
+        let closing = self.closing.notified();
+        let over = async {
+            if !self.is_closed() {
+                closing.await;
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = answer => answer,
+            () = over => Err(over_now()),
+        }
+    }
+
+    /// A packaging says that the call ends for another reason than the plugin's own word. The first one counts.
+    pub(super) fn blame(&self, fault: Fault) {
+        let _ = self.fault.set(fault);
+    }
+
+    /// Why a call that has ended without an answer did.
+    pub(super) fn fault(&self) -> Fault {
+        self.fault.get().copied().unwrap_or(Fault::Failed)
     }
 
     /// Whether the call is over.
@@ -281,18 +323,21 @@ impl CallHost {
     /// `crypto.password-verify`.
     ///
     /// # Errors
-    /// `Invalid` for a malformed PHC string, `Unavailable` when the hashing queue is full.
+    /// `Denied`, `Invalid` for a PHC string that is malformed or costs too much, `Unavailable` when the hashing queue is
+    /// full.
     pub async fn password_verify(&self, phc: &str, password: &[u8]) -> Result<bool, PluginError> {
         self.open(Interface::Crypto)?;
         check_size("a PHC string", phc.len(), MAX_TEXT_BYTES)?;
         check_size("a password", password.len(), MAX_PASSWORD_BYTES)?;
+        let turn = self.plugin.hashes.acquire().await;
+        let _turn = turn.map_err(|_| PluginError::Unavailable("the server is stopping".to_owned()))?;
         self.plugin.services.password_verify(phc, password).await
     }
 
     /// `crypto.sign`.
     ///
     /// # Errors
-    /// `Denied` outside of `issue` and for what is not the core's; `Unavailable`.
+    /// `Denied`, outside of `issue` and for what is not the core's too; `Unavailable`.
     pub fn sign(&self, key_id: &str, alg: &str, input: &[u8]) -> Result<Vec<u8>, PluginError> {
         self.open(Interface::Crypto)?;
         let issue =
@@ -303,7 +348,7 @@ impl CallHost {
     /// `crypto.verify`.
     ///
     /// # Errors
-    /// `Denied` once the call is over.
+    /// `Denied`.
     pub fn verify(&self, key_id: &str, alg: &str, input: &[u8], signature: &[u8]) -> Result<bool, PluginError> {
         self.open(Interface::Crypto)?;
         self.plugin.services.verify(key_id, alg, input, signature)
@@ -359,7 +404,7 @@ impl CallHost {
 
     fn still_open(&self) -> Result<(), PluginError> {
         if self.is_closed() {
-            return Err(PluginError::Denied("the call is over".to_owned()));
+            return Err(over_now());
         }
         Ok(())
     }
@@ -368,6 +413,10 @@ impl CallHost {
         self.still_open()?;
         self.plugin.allow(interface)
     }
+}
+
+fn over_now() -> PluginError {
+    PluginError::Denied("the call is over".to_owned())
 }
 
 fn check_key(key: &str) -> Result<(), PluginError> {
@@ -400,6 +449,8 @@ mod tests {
         assert!(matches!(host.kv_get("k").await, Err(PluginError::Denied(_))));
         assert!(matches!(host.account_verify("u", b"p").await, Err(PluginError::Denied(_))));
         assert!(matches!(host.sign("k", "EdDSA", b"x"), Err(PluginError::Denied(_))));
+        assert!(matches!(host.verify("k", "EdDSA", b"x", b"x"), Err(PluginError::Denied(_))));
+        assert!(matches!(host.password_verify("$argon2id$", b"x").await, Err(PluginError::Denied(_))));
     }
 
     #[tokio::test]
@@ -413,8 +464,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_plugin_checks_two_passwords_at_once_over_all_its_calls() {
+        let services = Arc::new(FakeServices::default());
+        let plugin = PluginHost::new("p", services.clone(), [Interface::Crypto], "{}");
+        let plugin = Arc::new(plugin);
+        let mut calls = tokio::task::JoinSet::new();
+        for _ in 0..5 {
+            let host = CallHost::new(Arc::clone(&plugin), "r", call_limits(), None, None);
+            calls.spawn(async move { host.password_verify("same", b"same").await });
+        }
+        assert!(calls.join_all().await.into_iter().all(|answer| answer == Ok(true)));
+        assert_eq!(services.most_hashes(), 2);
+    }
+
+    #[tokio::test]
     async fn a_finished_call_gets_no_answers() {
-        let host = host(&[Interface::Kv]);
+        let host = host(&[Interface::Kv, Interface::Crypto]);
         assert!(host.kv_get("k").await.is_ok());
         host.close();
         assert!(matches!(host.kv_get("k").await, Err(PluginError::Denied(_))));

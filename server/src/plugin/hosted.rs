@@ -3,9 +3,10 @@
 
 use super::host::{CallHost, PluginHost};
 use super::issue::{Finished, IssueScope};
-use super::limits::{CallLimits, Gate, Kind, Limits, MAX_PAYLOAD_BYTES};
+use super::limits::{CallLimits, Gate, Kind, Limits, MAX_PAYLOAD_BYTES, Permit};
 use super::{
-    AccountSource, ClaimsSource, Directory, EventSink, ExtensionGrant, ScopePolicy, TokenFormat, UserVerifier,
+    AccountSource, CallError, ClaimsSource, Directory, EventSink, ExtensionGrant, Fault, ScopePolicy, TokenFormat,
+    UserVerifier,
 };
 use async_trait::async_trait;
 use pintle_plugin_api::{
@@ -145,7 +146,12 @@ impl Hosted {
     /// Why the plugin could not answer now.
     pub async fn health(&self, call: &CallContext) -> Result<(), PluginError> {
         let limits = self.limits.of_lifecycle();
-        self.run(call, limits, None, |host, call| self.packaging.health(host, call)).await
+        let answer = self.run(call, limits, None, |host, call| self.packaging.health(host, call)).await;
+        answer.map_err(|ended| ended.error)
+    }
+
+    async fn enter(&self) -> Result<Permit, CallError> {
+        self.gate.enter().await.map_err(|error| CallError { error, fault: Fault::Overloaded })
     }
 
     /// `extension-grant.grant-types`.
@@ -154,7 +160,8 @@ impl Hosted {
     /// Why the plugin could not answer.
     pub async fn grant_types(&self) -> Result<Vec<String>, PluginError> {
         let limits = self.limits.of_lifecycle();
-        self.run(&CallContext::default(), limits, None, |host, _| self.packaging.grant_types(host)).await
+        let answer = self.run(&CallContext::default(), limits, None, |host, _| self.packaging.grant_types(host)).await;
+        answer.map_err(|ended| ended.error)
     }
 
     /// Runs one call: waits for its turn, sets its deadline, and ends it in time.
@@ -164,8 +171,8 @@ impl Hosted {
         limits: CallLimits,
         issue: Option<IssueScope>,
         start: impl FnOnce(Arc<CallHost>, CallContext) -> F,
-    ) -> Result<T, PluginError> {
-        let permit = self.gate.enter().await?;
+    ) -> Result<T, CallError> {
+        let permit = self.enter().await?;
         let host = CallHost::new(Arc::clone(&self.host), &call.request_id, limits, issue, Some(permit));
         self.run_on(Arc::new(host), call, start).await
     }
@@ -175,14 +182,17 @@ impl Hosted {
         host: Arc<CallHost>,
         call: &CallContext,
         start: impl FnOnce(Arc<CallHost>, CallContext) -> F,
-    ) -> Result<T, PluginError> {
+    ) -> Result<T, CallError> {
         let wall = host.limits().wall;
-        let _closes = Closes(Arc::clone(&host));
+        let closes = Closes(Arc::clone(&host));
         let deadline_ms = u32::try_from(wall.as_millis()).unwrap_or(u32::MAX);
         let call = CallContext { deadline_ms, ..call.clone() };
         match tokio::time::timeout(wall, start(host, call)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(PluginError::Unavailable(format!("no answer within {deadline_ms} ms"))),
+            Ok(answer) => answer.map_err(|error| CallError { error, fault: closes.0.fault() }),
+            Err(_) => {
+                let error = PluginError::Unavailable(format!("no answer within {deadline_ms} ms"));
+                Err(CallError { error, fault: Fault::TimedOut })
+            }
         }
     }
 
@@ -191,10 +201,10 @@ impl Hosted {
         call: &CallContext,
         claims_json: &str,
         key_id: &str,
-    ) -> Result<(IssuedToken, Finished), PluginError> {
+    ) -> Result<(IssuedToken, Finished), CallError> {
         let (alg, typ) = (call.ext("alg").unwrap_or_default(), call.ext("typ").unwrap_or_default());
         let issue = IssueScope::new(claims_json, key_id, alg, typ)?;
-        let permit = self.gate.enter().await?;
+        let permit = self.enter().await?;
         let limits = self.limits.of(Kind::TokenFormat);
         let host = Arc::new(CallHost::new(Arc::clone(&self.host), &call.request_id, limits, Some(issue), Some(permit)));
         let (claims_json, key_id) = (claims_json.to_owned(), key_id.to_owned());
@@ -218,7 +228,7 @@ impl Drop for Closes {
 
 #[async_trait]
 impl UserVerifier for Hosted {
-    async fn verify(&self, call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+    async fn verify(&self, call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, CallError> {
         check_payload(request.secret.len() + request.username.as_ref().map_or(0, String::len))?;
         let limits = self.limits.of(Kind::UserVerifier);
         self.run(call, limits, None, |host, call| self.packaging.verify_user(host, call, request)).await
@@ -227,7 +237,7 @@ impl UserVerifier for Hosted {
 
 #[async_trait]
 impl ScopePolicy for Hosted {
-    async fn evaluate(&self, call: &CallContext, query: ScopeQuery) -> Result<ScopeDecision, PluginError> {
+    async fn evaluate(&self, call: &CallContext, query: ScopeQuery) -> Result<ScopeDecision, CallError> {
         let limits = self.limits.of(Kind::ScopePolicy);
         self.run(call, limits, None, |host, call| self.packaging.evaluate_scope(host, call, query)).await
     }
@@ -236,12 +246,12 @@ impl ScopePolicy for Hosted {
 #[async_trait]
 impl TokenFormat for Hosted {
     /// A token that was not signed is given to `validate`, which must find the handle in it.
-    async fn issue(&self, call: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError> {
+    async fn issue(&self, call: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, CallError> {
         let (mut issued, finished) = self.issue_within(call, claims_json, key_id).await?;
         if let Finished::Handle(handle) = finished {
             match self.validate(call, &issued.token).await? {
                 TokenVerdict::Mine(found) if found == handle => {}
-                _ => return Err(PluginError::Internal("the format does not know its own token".to_owned())),
+                _ => return Err(PluginError::Internal("the format does not know its own token".to_owned()).into()),
             }
         }
         // It is for the audit log only: no reason to fail, and none to log what is not as it should be.
@@ -251,7 +261,7 @@ impl TokenFormat for Hosted {
         Ok(issued)
     }
 
-    async fn validate(&self, call: &CallContext, token: &str) -> Result<TokenVerdict, PluginError> {
+    async fn validate(&self, call: &CallContext, token: &str) -> Result<TokenVerdict, CallError> {
         check_payload(token.len())?;
         let (limits, token) = (self.limits.of(Kind::TokenFormat), token.to_owned());
         self.run(call, limits, None, |host, call| self.packaging.validate_token(host, call, token)).await
@@ -260,7 +270,7 @@ impl TokenFormat for Hosted {
 
 #[async_trait]
 impl Directory for Hosted {
-    async fn lookup(&self, call: &CallContext, by: &str, value: &str) -> Result<Option<Account>, PluginError> {
+    async fn lookup(&self, call: &CallContext, by: &str, value: &str) -> Result<Option<Account>, CallError> {
         check_payload(value.len())?;
         let (limits, by, value) = (self.limits.of(Kind::Directory), by.to_owned(), value.to_owned());
         self.run(call, limits, None, |host, call| self.packaging.lookup_account(host, call, by, value)).await
@@ -275,7 +285,7 @@ impl ClaimsSource for Hosted {
         account: &Account,
         scopes: &[String],
         target: &str,
-    ) -> Result<Vec<Attr>, PluginError> {
+    ) -> Result<Vec<Attr>, CallError> {
         let (account, scopes, target) = (account.clone(), scopes.to_vec(), target.to_owned());
         let limits = self.limits.of(Kind::Claims);
         self.run(call, limits, None, |host, call| self.packaging.enrich_claims(host, call, account, scopes, target))
@@ -285,7 +295,7 @@ impl ClaimsSource for Hosted {
 
 #[async_trait]
 impl AccountSource for Hosted {
-    async fn pull(&self, call: &CallContext, cursor: Option<String>, limit: u32) -> Result<SourcePage, PluginError> {
+    async fn pull(&self, call: &CallContext, cursor: Option<String>, limit: u32) -> Result<SourcePage, CallError> {
         let limits = self.limits.of(Kind::AccountSource);
         self.run(call, limits, None, |host, call| self.packaging.pull_accounts(host, call, cursor, limit)).await
     }
@@ -293,7 +303,7 @@ impl AccountSource for Hosted {
 
 #[async_trait]
 impl EventSink for Hosted {
-    async fn deliver(&self, call: &CallContext, batch: Vec<Event>) -> Result<Vec<String>, PluginError> {
+    async fn deliver(&self, call: &CallContext, batch: Vec<Event>) -> Result<Vec<String>, CallError> {
         check_payload(batch.iter().map(|event| event.json.len()).sum())?;
         let limits = self.limits.of(Kind::EventSink);
         self.run(call, limits, None, |host, call| self.packaging.deliver_events(host, call, batch)).await
@@ -307,7 +317,7 @@ impl ExtensionGrant for Hosted {
         call: &CallContext,
         grant_type: &str,
         params: Vec<Attr>,
-    ) -> Result<ExtensionOutcome, PluginError> {
+    ) -> Result<ExtensionOutcome, CallError> {
         check_payload(params.iter().map(|(name, value)| name.len() + value.len()).sum())?;
         let (limits, grant_type) = (self.limits.of(Kind::ExtensionGrant), grant_type.to_owned());
         self.run(call, limits, None, |host, call| self.packaging.exchange(host, call, grant_type, params)).await

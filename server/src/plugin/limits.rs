@@ -1,6 +1,7 @@
 //! What one call of a plugin may cost, and how many calls there may be at once.
 
 use crate::config::model::PluginLimits;
+use crate::password::Capacity;
 use pintle_plugin_api::PluginError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,11 +10,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The largest payload of a call in either direction, in bytes.
 pub const MAX_PAYLOAD_BYTES: usize = 4 * 1024 * 1024;
-/// How long a call waits for its turn.
+/// How long a call waits for its turn by default.
 const MAX_WAIT: Duration = Duration::from_millis(100);
 const CALLS_AT_ONCE: u32 = 32;
 const CALLS_WAITING: u32 = 64;
 const MEMORY_MIB: u32 = 64;
+/// Calls of a linked-in plugin that may wait on tokio's blocking threads, of which there are 512 for everything.
+const LINKED_CALLS_AT_ONCE: usize = 384;
 
 /// What a plugin can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,22 +95,30 @@ pub struct CallLimits {
 #[derive(Clone, Debug)]
 pub struct Limits {
     configured: PluginLimits,
+    /// What the plugin's calls may wait for: of a linked-in one, which is the server's own code.
+    hashing: Option<Capacity>,
 }
 
 impl Limits {
     /// The limits of an entry of the config.
     #[must_use]
     pub const fn new(configured: PluginLimits) -> Self {
-        Self { configured }
+        Self { configured, hashing: None }
+    }
+
+    /// The limits of a linked-in plugin: by default as wide as the hashing threads' queue, so that this one alone says
+    /// when there are too many logins.
+    #[must_use]
+    pub const fn linked(configured: PluginLimits, hashing: Option<Capacity>) -> Self {
+        Self { configured, hashing }
     }
 
     /// For a call of `kind`.
     #[must_use]
     pub fn of(&self, kind: Kind) -> CallLimits {
         match kind {
-            Kind::UserVerifier | Kind::Directory | Kind::ExtensionGrant => {
-                self.or(Duration::from_secs(3), Duration::from_millis(200))
-            }
+            Kind::UserVerifier => self.or(self.verifier_wall(), Duration::from_millis(200)),
+            Kind::Directory | Kind::ExtensionGrant => self.or(Duration::from_secs(3), Duration::from_millis(200)),
             Kind::ScopePolicy | Kind::TokenFormat | Kind::Claims => {
                 self.or(Duration::from_millis(500), Duration::from_millis(50))
             }
@@ -132,13 +143,33 @@ impl Limits {
     /// How many calls may run at once.
     #[must_use]
     pub fn concurrency(&self) -> usize {
-        self.configured.concurrency.unwrap_or(CALLS_AT_ONCE).max(1) as usize
+        match (self.configured.concurrency, self.hashing) {
+            (Some(configured), _) => configured.max(1) as usize,
+            // Some more than the queue takes: those come and go while it is full.
+            (None, Some(hashing)) => (hashing.callers + CALLS_AT_ONCE as usize).min(LINKED_CALLS_AT_ONCE),
+            (None, None) => CALLS_AT_ONCE as usize,
+        }
     }
 
     /// How many calls may wait.
     #[must_use]
     pub fn queue(&self) -> usize {
-        self.configured.queue.unwrap_or(CALLS_WAITING) as usize
+        match (self.configured.queue, self.hashing) {
+            (Some(configured), _) => configured as usize,
+            (None, Some(hashing)) => hashing.callers.saturating_sub(self.concurrency()).max(CALLS_WAITING as usize),
+            (None, None) => CALLS_WAITING as usize,
+        }
+    }
+
+    /// How long a call may wait for its turn.
+    #[must_use]
+    pub fn max_wait(&self) -> Duration {
+        if self.hashing.is_some() { self.of(Kind::UserVerifier).wall } else { MAX_WAIT }
+    }
+
+    fn verifier_wall(&self) -> Duration {
+        let usual = Duration::from_secs(3);
+        self.hashing.map_or(usual, |hashing| hashing.longest.max(usual))
     }
 
     fn or(&self, wall: Duration, cpu: Duration) -> CallLimits {
@@ -156,6 +187,7 @@ pub struct Gate {
     running: Arc<Semaphore>,
     waiting: AtomicUsize,
     max_waiting: usize,
+    max_wait: Duration,
 }
 
 /// The right to run one call; given back when dropped.
@@ -170,10 +202,11 @@ impl Gate {
             running: Arc::new(Semaphore::new(limits.concurrency().min(Semaphore::MAX_PERMITS))),
             waiting: AtomicUsize::new(0),
             max_waiting: limits.queue(),
+            max_wait: limits.max_wait(),
         }
     }
 
-    /// Waits for a turn, at most 100 ms.
+    /// Waits for a turn, at most [`Limits::max_wait`].
     ///
     /// # Errors
     /// `Unavailable` when too many wait already, or too long.
@@ -182,7 +215,7 @@ impl Gate {
             return Ok(Permit(permit));
         }
         let _waiting = self.wait()?;
-        match tokio::time::timeout(MAX_WAIT, Arc::clone(&self.running).acquire_owned()).await {
+        match tokio::time::timeout(self.max_wait, Arc::clone(&self.running).acquire_owned()).await {
             Ok(Ok(permit)) => Ok(Permit(permit)),
             _ => Err(busy()),
         }
@@ -228,6 +261,27 @@ mod tests {
         assert_eq!(limits.of(Kind::UserVerifier).wall, Duration::from_secs(9));
         assert_eq!(limits.of(Kind::ScopePolicy).cpu, Duration::from_millis(50));
         assert_eq!(limits.memory_bytes(), 64 * 1024 * 1024);
+    }
+
+    #[test]
+    fn a_linked_in_plugin_is_not_limited_below_the_hashing_queue() {
+        let linked = |callers, secs| {
+            let hashing = Some(Capacity { callers, longest: Duration::from_secs(secs) });
+            Limits::linked(PluginLimits::default(), hashing)
+        };
+        let usual = linked(258, 19);
+        assert!(usual.concurrency() > 258, "{}", usual.concurrency());
+        assert_eq!(
+            (usual.of(Kind::UserVerifier).wall, usual.max_wait()),
+            (Duration::from_secs(19), Duration::from_secs(19))
+        );
+        let long = linked(10_000, 60);
+        assert_eq!(long.concurrency() + long.queue(), 10_000);
+        assert!(long.concurrency() < 512, "as many blocking threads as tokio has");
+        assert_eq!(linked(2, 0).of(Kind::UserVerifier).wall, Duration::from_secs(3));
+        let configured = PluginLimits { concurrency: Some(7), queue: Some(8), ..PluginLimits::default() };
+        let configured = Limits::linked(configured, Some(Capacity { callers: 258, longest: Duration::ZERO }));
+        assert_eq!((configured.concurrency(), configured.queue()), (7, 8));
     }
 
     #[tokio::test(start_paused = true)]

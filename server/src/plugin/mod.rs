@@ -6,6 +6,7 @@
 pub mod build;
 pub mod builtin;
 pub mod chain;
+mod fault;
 pub mod host;
 pub mod hosted;
 pub mod issue;
@@ -13,6 +14,7 @@ pub mod limits;
 mod log_line;
 pub mod native;
 pub mod outbound;
+pub mod own_code;
 pub mod private_dir;
 pub mod registry;
 pub mod services;
@@ -21,6 +23,9 @@ pub(crate) mod testing;
 #[cfg(feature = "wasm")]
 pub mod wasm;
 
+pub use fault::{CallError, Fault};
+
+use crate::password::Capacity;
 use async_trait::async_trait;
 use pintle_plugin_api::{
     Account, AccountVerdict, Attr, CallContext, Event, ExtensionOutcome, IssuedToken, PluginError, ScopeDecision,
@@ -31,31 +36,31 @@ use pintle_plugin_api::{
 #[async_trait]
 pub trait UserVerifier: Send + Sync {
     /// Asks whether the proof is the user's.
-    async fn verify(&self, call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, PluginError>;
+    async fn verify(&self, call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, CallError>;
 }
 
 /// Kind `scope-policy`. The core intersects the decision with what the client may have, so a policy can never widen it.
 #[async_trait]
 pub trait ScopePolicy: Send + Sync {
     /// Asks what of the requested scopes may be granted.
-    async fn evaluate(&self, call: &CallContext, query: ScopeQuery) -> Result<ScopeDecision, PluginError>;
+    async fn evaluate(&self, call: &CallContext, query: ScopeQuery) -> Result<ScopeDecision, CallError>;
 }
 
 /// Kind `token-format`. The core compares the finished token's claims with its own before the token leaves.
 #[async_trait]
 pub trait TokenFormat: Send + Sync {
     /// Asks for a token with these claims; `key_id` is the key that `sign` will take.
-    async fn issue(&self, call: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError>;
+    async fn issue(&self, call: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, CallError>;
 
     /// Asks for the handle in a token.
-    async fn validate(&self, call: &CallContext, token: &str) -> Result<TokenVerdict, PluginError>;
+    async fn validate(&self, call: &CallContext, token: &str) -> Result<TokenVerdict, CallError>;
 }
 
 /// Kind `directory`. `None` and a disabled account both mean that the user may not log in any more.
 #[async_trait]
 pub trait Directory: Send + Sync {
     /// Asks for the account whose `by`, `id` or `username`, is `value`.
-    async fn lookup(&self, call: &CallContext, by: &str, value: &str) -> Result<Option<Account>, PluginError>;
+    async fn lookup(&self, call: &CallContext, by: &str, value: &str) -> Result<Option<Account>, CallError>;
 }
 
 /// Kind `claims`. The core drops what is its own to set.
@@ -68,21 +73,21 @@ pub trait ClaimsSource: Send + Sync {
         account: &Account,
         scopes: &[String],
         target: &str,
-    ) -> Result<Vec<Attr>, PluginError>;
+    ) -> Result<Vec<Attr>, CallError>;
 }
 
 /// Kind `account-source`. A failure leaves the core's copy as it is.
 #[async_trait]
 pub trait AccountSource: Send + Sync {
     /// Asks for the next page.
-    async fn pull(&self, call: &CallContext, cursor: Option<String>, limit: u32) -> Result<SourcePage, PluginError>;
+    async fn pull(&self, call: &CallContext, cursor: Option<String>, limit: u32) -> Result<SourcePage, CallError>;
 }
 
 /// Kind `event-sink`. What is not acknowledged is delivered again.
 #[async_trait]
 pub trait EventSink: Send + Sync {
     /// Hands events over; the answer has the ids of those that are delivered.
-    async fn deliver(&self, call: &CallContext, batch: Vec<Event>) -> Result<Vec<String>, PluginError>;
+    async fn deliver(&self, call: &CallContext, batch: Vec<Event>) -> Result<Vec<String>, CallError>;
 }
 
 /// Kind `extension-grant`. The core narrows what is granted to what the client may have.
@@ -94,7 +99,7 @@ pub trait ExtensionGrant: Send + Sync {
         call: &CallContext,
         grant_type: &str,
         params: Vec<Attr>,
-    ) -> Result<ExtensionOutcome, PluginError>;
+    ) -> Result<ExtensionOutcome, CallError>;
 }
 
 /// What the host interfaces of the WIT stand on; `app.rs` wires the real one, tests a small one. `plugin` is the name
@@ -120,8 +125,13 @@ pub trait HostServices: Send + Sync + 'static {
     ) -> Result<u64, PluginError>;
     /// Removes a plugin's key.
     async fn kv_delete(&self, plugin: &str, key: &str) -> Result<(), PluginError>;
-    /// Checks a password against an Argon2 PHC string on the hashing threads.
+    /// Checks a password against an Argon2 PHC string on the hashing threads, behind the server's own hashes. `Invalid`
+    /// for one that costs too much.
     async fn password_verify(&self, phc: &str, password: &[u8]) -> Result<bool, PluginError>;
+    /// How many may wait for the hashing threads; none where there are none.
+    fn hashing(&self) -> Option<Capacity> {
+        None
+    }
     /// Signs; the caller has checked that the input is what may be signed.
     fn sign(&self, key_id: &str, alg: &str, input: &[u8]) -> Result<Vec<u8>, PluginError>;
     /// Checks a signature; false for an unknown key.

@@ -4,10 +4,12 @@
 mod host_call;
 mod instance;
 mod library;
+mod supply;
 #[cfg(test)]
 mod tests;
 mod workers;
 
+use super::Fault;
 use super::host::{CallHost, PluginHost};
 use super::hosted::{Packaging, lacks};
 use super::limits::Kind;
@@ -24,9 +26,10 @@ use pintle_plugin_api::{
     SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest, abi, method,
 };
 use serde::{Serialize, de::DeserializeOwned};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use supply::{Failure, Supply};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -36,18 +39,14 @@ use workers::{Abandoned, Workers};
 const MAX_LOST: usize = 3;
 /// How long after its time a cancelled call may still return.
 const CANCEL_GRACE: Duration = Duration::from_millis(100);
-const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A library and its instance.
 pub struct NativePlugin {
     table: Table,
     manifest: Manifest,
     host: Arc<PluginHost>,
-    runtime: Handle,
-    workers: Workers,
-    current: Arc<Mutex<Option<Arc<Instance>>>>,
-    /// Held while an instance is made, so that one is.
-    making: tokio::sync::Mutex<()>,
+    workers: Arc<Workers>,
+    supply: Supply,
     next_call: AtomicU64,
 }
 
@@ -67,9 +66,9 @@ impl NativePlugin {
         runtime: Handle,
     ) -> Result<Self, String> {
         let (table, manifest) = library::open(bytes, sha256, folder)?;
-        let workers = Workers::new(format!("plugin-{}", host.name()), runtime.clone());
-        let (current, making, next_call) = (Arc::default(), tokio::sync::Mutex::default(), AtomicU64::new(1));
-        Ok(Self { table, manifest, host, runtime, workers, current, making, next_call })
+        let workers = Arc::new(Workers::new(format!("plugin-{}", host.name()), runtime.clone()));
+        let supply = Supply::new(table, Arc::clone(&host), runtime, Arc::clone(&workers));
+        Ok(Self { table, manifest, host, workers, supply, next_call: AtomicU64::new(1) })
     }
 
     /// What the library says about itself.
@@ -89,25 +88,10 @@ impl NativePlugin {
     /// # Errors
     /// Where there is no instance for another reason.
     pub async fn start(&self) -> Result<Result<(), Vec<String>>, PluginError> {
-        match self.create().await? {
-            Ok(instance) => {
-                *lock(&self.current) = Some(Arc::new(instance));
-                Ok(Ok(()))
-            }
-            Err(Reply { status: abi::ERROR, bytes }) => Ok(Err(serde_json::from_slice(&bytes)
-                .unwrap_or_else(|_| vec!["the plugin refuses its config and does not say why".to_owned()]))),
-            Err(Reply { status, .. }) => Err(PluginError::Internal(format!("create failed with status {status}"))),
-        }
-    }
-
-    async fn create(&self) -> Result<Result<Instance, Reply>, PluginError> {
-        let (table, host, runtime) = (self.table, Arc::clone(&self.host), self.runtime.clone());
-        let deadline = Instant::now() + CREATE_TIMEOUT;
-        let abandoned = Abandoned { deadline, cancel: Box::new(|| ()), overdue: Box::new(|| ()) };
-        let create = self.workers.run(move || Instance::create(table, host, runtime), abandoned);
-        match tokio::time::timeout_at(deadline, create).await {
-            Ok(created) => created.map_err(|error| PluginError::Unavailable(error.to_string())),
-            Err(_) => Err(PluginError::Unavailable("create did not return in time".to_owned())),
+        match self.supply.instance().await {
+            Ok(_) => Ok(Ok(())),
+            Err(Failure::Config(faults)) => Ok(Err(faults)),
+            Err(Failure::Other(error)) => Err(error),
         }
     }
 
@@ -117,28 +101,12 @@ impl NativePlugin {
             if self.workers.lost() >= MAX_LOST {
                 return Err(PluginError::Unavailable(format!("disabled: {MAX_LOST} calls have not returned")));
             }
-            let instance = match self.current() {
-                Some(instance) => instance,
-                None => self.make().await?,
-            };
+            let instance = self.supply.instance().await?;
             // Closed: the instance broke while this call waited.
             if let Ok(permit) = Arc::clone(&instance.turn).acquire_owned().await {
                 return Ok((instance, permit));
             }
         }
-    }
-
-    fn current(&self) -> Option<Arc<Instance>> {
-        lock(&self.current).clone()
-    }
-
-    async fn make(&self) -> Result<Arc<Instance>, PluginError> {
-        let _making = self.making.lock().await;
-        if let Some(instance) = self.current() {
-            return Ok(instance);
-        }
-        self.start().await?.map_err(|faults| PluginError::Internal(faults.join("; ")))?;
-        self.current().ok_or_else(|| PluginError::Unavailable("the new instance broke at once".to_owned()))
     }
 
     async fn call<Q: Serialize, A: DeserializeOwned>(
@@ -151,14 +119,16 @@ impl NativePlugin {
             pintle_plugin_api::wire::encode(request).map_err(|error| PluginError::Internal(error.to_string()))?;
         let deadline = Instant::now() + host.limits().wall;
         let (instance, permit) = self.turn().await?;
+        let call = Arc::clone(&host);
         let call_id = self.next_call.fetch_add(1, Ordering::Relaxed);
         let abandoned = self.abandoned(&instance, call_id, deadline);
-        let current = Arc::clone(&self.current);
+        let supply = self.supply.clone();
         let work = move || {
             let reply = instance.call(call_id, method, &request, host);
             // Before the turn is given on: a broken instance gets no further call.
             if reply.status < 0 {
-                retire(&current, &instance);
+                call.blame(Fault::Trapped);
+                supply.retire(&instance);
             }
             drop(permit);
             reply
@@ -170,8 +140,7 @@ impl NativePlugin {
 
     fn abandoned(&self, instance: &Arc<Instance>, call_id: u64, deadline: Instant) -> Abandoned {
         let (cancelled, overdue) = (Arc::clone(instance), Arc::clone(instance));
-        let (current, name, thread_safe) =
-            (Arc::clone(&self.current), self.host.name().to_owned(), self.table.thread_safe);
+        let (supply, name, thread_safe) = (self.supply.clone(), self.host.name().to_owned(), self.table.thread_safe);
         Abandoned {
             deadline: deadline + CANCEL_GRACE,
             cancel: Box::new(move || cancelled.cancel(call_id)),
@@ -179,26 +148,11 @@ impl NativePlugin {
                 tracing::error!(target: "pintle::plugin", plugin = name, "a call did not return: its thread is lost");
                 // Other calls of a thread-safe instance go on; nobody else may enter one that is not.
                 if !thread_safe {
-                    retire(&current, &overdue);
+                    supply.retire(&overdue);
                 }
             }),
         }
     }
-}
-
-fn lock(current: &Mutex<Option<Arc<Instance>>>) -> MutexGuard<'_, Option<Arc<Instance>>> {
-    current.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Lets nobody call `instance` any more. It is destroyed when its last call has returned.
-fn retire(current: &Mutex<Option<Arc<Instance>>>, instance: &Arc<Instance>) {
-    let mut now = lock(current);
-    if now.as_ref().is_some_and(|now| Arc::ptr_eq(now, instance)) {
-        *now = None;
-    }
-    drop(now);
-    // Only then: who is turned away at a closed instance finds no other one in its place than a good one.
-    instance.turn.close();
 }
 
 fn answer<A: DeserializeOwned>(status: i32, bytes: &[u8]) -> Result<A, PluginError> {

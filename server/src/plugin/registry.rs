@@ -7,8 +7,8 @@ mod tests;
 use super::hosted::Hosted;
 use super::limits::Kind;
 use super::{
-    AccountSource, ClaimsSource, Directory, EventSink, ExtensionGrant, HostServices, ScopePolicy, TokenFormat,
-    UserVerifier,
+    AccountSource, CallError, ClaimsSource, Directory, EventSink, ExtensionGrant, HostServices, ScopePolicy,
+    TokenFormat, UserVerifier,
 };
 use crate::config::model::{PluginEntry, Trust};
 use async_trait::async_trait;
@@ -76,7 +76,7 @@ pub struct LoadedPlugin {
     pub packaging: PackagingKind,
     /// Its manifest's version; empty where it could not be loaded.
     pub version: String,
-    /// Of its file, in hex; none for a builtin, which is part of the server's.
+    /// Of its code, in hex: its file's, or for a builtin the executable's; none where that could not be read.
     pub sha256: Option<String>,
     /// What it exports; empty where it could not be loaded.
     pub kinds: Vec<Kind>,
@@ -159,39 +159,39 @@ views! {
 struct Unavailable(String);
 
 impl Unavailable {
-    fn answer<T>(&self) -> Result<T, PluginError> {
-        Err(PluginError::Unavailable(format!("not loaded: {}", self.0)))
+    fn answer<T>(&self) -> Result<T, CallError> {
+        Err(PluginError::Unavailable(format!("not loaded: {}", self.0)).into())
     }
 }
 
 #[async_trait]
 impl UserVerifier for Unavailable {
-    async fn verify(&self, _call: &CallContext, _request: VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+    async fn verify(&self, _call: &CallContext, _request: VerifyRequest) -> Result<VerifyOutcome, CallError> {
         self.answer()
     }
 }
 
 #[async_trait]
 impl ScopePolicy for Unavailable {
-    async fn evaluate(&self, _call: &CallContext, _query: ScopeQuery) -> Result<ScopeDecision, PluginError> {
+    async fn evaluate(&self, _call: &CallContext, _query: ScopeQuery) -> Result<ScopeDecision, CallError> {
         self.answer()
     }
 }
 
 #[async_trait]
 impl TokenFormat for Unavailable {
-    async fn issue(&self, _call: &CallContext, _claims: &str, _key_id: &str) -> Result<IssuedToken, PluginError> {
+    async fn issue(&self, _call: &CallContext, _claims: &str, _key_id: &str) -> Result<IssuedToken, CallError> {
         self.answer()
     }
 
-    async fn validate(&self, _call: &CallContext, _token: &str) -> Result<TokenVerdict, PluginError> {
+    async fn validate(&self, _call: &CallContext, _token: &str) -> Result<TokenVerdict, CallError> {
         self.answer()
     }
 }
 
 #[async_trait]
 impl Directory for Unavailable {
-    async fn lookup(&self, _call: &CallContext, _by: &str, _value: &str) -> Result<Option<Account>, PluginError> {
+    async fn lookup(&self, _call: &CallContext, _by: &str, _value: &str) -> Result<Option<Account>, CallError> {
         self.answer()
     }
 }
@@ -204,21 +204,21 @@ impl ClaimsSource for Unavailable {
         _account: &Account,
         _scopes: &[String],
         _target: &str,
-    ) -> Result<Vec<Attr>, PluginError> {
+    ) -> Result<Vec<Attr>, CallError> {
         self.answer()
     }
 }
 
 #[async_trait]
 impl AccountSource for Unavailable {
-    async fn pull(&self, _call: &CallContext, _cursor: Option<String>, _limit: u32) -> Result<SourcePage, PluginError> {
+    async fn pull(&self, _call: &CallContext, _cursor: Option<String>, _limit: u32) -> Result<SourcePage, CallError> {
         self.answer()
     }
 }
 
 #[async_trait]
 impl EventSink for Unavailable {
-    async fn deliver(&self, _call: &CallContext, _batch: Vec<Event>) -> Result<Vec<String>, PluginError> {
+    async fn deliver(&self, _call: &CallContext, _batch: Vec<Event>) -> Result<Vec<String>, CallError> {
         self.answer()
     }
 }
@@ -230,7 +230,7 @@ impl ExtensionGrant for Unavailable {
         _call: &CallContext,
         _grant_type: &str,
         _params: Vec<Attr>,
-    ) -> Result<ExtensionOutcome, PluginError> {
+    ) -> Result<ExtensionOutcome, CallError> {
         self.answer()
     }
 }
@@ -278,7 +278,7 @@ impl Registry {
     ///
     /// # Errors
     /// Everything that is for the operator to put right: a faulty `config` table, a native plugin without trust or hash,
-    /// an unknown builtin or interface, a `required` plugin that cannot be loaded.
+    /// an unknown builtin or interface, a `required` plugin that cannot be loaded; then also why others cannot.
     pub async fn load(
         entries: &BTreeMap<String, PluginEntry>,
         trust: &Trust,
@@ -294,7 +294,21 @@ impl Registry {
                 Err(faults) => errors.extend(faults.into_iter().map(|why| LoadError { plugin: name.clone(), why })),
             }
         }
-        if errors.is_empty() { Ok(Self { plugins }) } else { Err(errors) }
+        let registry = Self { plugins };
+        if errors.is_empty() {
+            return Ok(registry);
+        }
+        errors.extend(registry.unavailable());
+        Err(errors)
+    }
+
+    /// Why each plugin that is not ready could not be loaded.
+    #[must_use]
+    pub fn unavailable(&self) -> Vec<LoadError> {
+        let failed = |plugin: &Arc<LoadedPlugin>| {
+            Some(LoadError { plugin: plugin.name.clone(), why: plugin.failure()?.to_owned() })
+        };
+        self.plugins().filter_map(failed).collect()
     }
 
     /// All of them, by name.

@@ -6,11 +6,12 @@ use crate::clock::Clock;
 use crate::config::model::Algorithm;
 use crate::entropy::Entropy;
 use crate::keys::{KeyError, KeyRing};
-use crate::password::{HashError, PasswordHasher};
-use crate::store::{Batch, CommitError, Key, Store, StoreError, Version, record, record::Record};
+use crate::password::{Capacity, HashError, PasswordHasher};
+use crate::store::{Batch, CommitError, Key, MAX_KEY_BYTES, Store, StoreError, Version, record, record::Record};
 use async_trait::async_trait;
 use pintle_plugin_api::{Account, AccountVerdict, PluginError};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -40,8 +41,14 @@ impl Record for PluginValue {
     const VERSION: u8 = 1;
 }
 
+/// Where a plugin's key is kept: under a hash where it would be too long for the store. No plugin's name is empty, so the
+/// two kinds of keys do not meet.
 fn kv_key(plugin: &str, key: &str) -> Key {
-    PluginValue::key(&[plugin.as_bytes(), key.as_bytes()])
+    let readable = PluginValue::key(&[plugin.as_bytes(), key.as_bytes()]);
+    if readable.as_bytes().len() <= MAX_KEY_BYTES {
+        return readable;
+    }
+    PluginValue::key(&[b"", &Sha256::digest(readable.as_bytes())])
 }
 
 #[async_trait]
@@ -78,26 +85,29 @@ impl HostServices for CoreServices {
             Some(version) => Batch::new().expect_at(key.clone(), Version(version)),
         };
         let expires_at = ttl_s.map(|seconds| self.clock.now().plus(Duration::from_secs(seconds.into())));
-        let batch = batch.put_record(key.clone(), &PluginValue(value), expires_at).map_err(unavailable)?;
-        self.store.commit(batch).await.map_err(|error| match error {
+        let batch = batch.put_record(key, &PluginValue(value), expires_at).map_err(unavailable)?;
+        let written = self.store.commit(batch).await.map_err(|error| match error {
             CommitError::Conflict => PluginError::Invalid("conflict".to_owned()),
             error => PluginError::Unavailable(error.to_string()),
         })?;
-        let written = self.store.get(&key).await.map_err(unavailable)?;
-        Ok(written.map_or(0, |written| written.version.0))
+        Ok(written.0)
     }
 
     async fn kv_delete(&self, plugin: &str, key: &str) -> Result<(), PluginError> {
         let batch = Batch::new().delete(kv_key(plugin, key));
-        self.store.commit(batch).await.map_err(|error| PluginError::Unavailable(error.to_string()))
+        self.store.commit(batch).await.map(drop).map_err(|error| PluginError::Unavailable(error.to_string()))
     }
 
     async fn password_verify(&self, phc: &str, password: &[u8]) -> Result<bool, PluginError> {
-        match self.hasher.verify(phc, Zeroizing::new(password.to_vec())).await {
-            Ok(verdict) => Ok(verdict.matches),
+        match self.hasher.verify_for_plugin(phc, Zeroizing::new(password.to_vec())).await {
+            Ok(matches) => Ok(matches),
             Err(error @ (HashError::Busy | HashError::Stopped)) => Err(PluginError::Unavailable(error.to_string())),
             Err(error) => Err(PluginError::Invalid(error.to_string())),
         }
+    }
+
+    fn hashing(&self) -> Option<Capacity> {
+        Some(self.hasher.capacity())
     }
 
     fn sign(&self, key_id: &str, alg: &str, input: &[u8]) -> Result<Vec<u8>, PluginError> {
@@ -132,3 +142,6 @@ fn unavailable(error: StoreError) -> PluginError {
 fn unknown_algorithm(alg: &str) -> PluginError {
     PluginError::Invalid(format!("no algorithm is named {alg}"))
 }
+
+#[cfg(test)]
+mod tests;

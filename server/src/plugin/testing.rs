@@ -6,14 +6,40 @@ use async_trait::async_trait;
 use pintle_plugin_api::{Account, AccountVerdict, PluginError};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
+use tokio::sync::Barrier;
 
 /// A table in memory, one account `ann` with the password `secret`, and signatures that are the input's length.
 #[derive(Default)]
 pub(crate) struct FakeServices {
     table: Mutex<BTreeMap<(String, String), Entry>>,
     versions: AtomicU64,
+    meeting: Meeting,
+    hanging: AtomicUsize,
+    hashing: AtomicUsize,
+    most_hashing: AtomicUsize,
+}
+
+/// Where two calls wait for each other.
+struct Meeting(Barrier);
+
+impl Default for Meeting {
+    fn default() -> Self {
+        Self(Barrier::new(2))
+    }
+}
+
+impl FakeServices {
+    /// How many calls got to where they get no answer.
+    pub(crate) fn hanging(&self) -> usize {
+        self.hanging.load(Ordering::SeqCst)
+    }
+
+    /// The most passwords that were being checked at a time.
+    pub(crate) fn most_hashes(&self) -> usize {
+        self.most_hashing.load(Ordering::SeqCst)
+    }
 }
 
 type Entry = (Vec<u8>, u64);
@@ -37,10 +63,14 @@ impl HostServices for FakeServices {
         bytes.fill(7);
     }
 
-    /// The key `hang` never gets an answer.
+    /// The key `hang` never gets an answer, the key `meet` once two ask for it.
     async fn kv_get(&self, plugin: &str, key: &str) -> Result<Option<(Vec<u8>, u64)>, PluginError> {
         if key == "hang" {
+            self.hanging.fetch_add(1, Ordering::SeqCst);
             std::future::pending::<()>().await;
+        }
+        if key == "meet" {
+            self.meeting.0.wait().await;
         }
         Ok(self.table.lock().unwrap().get(&(plugin.to_owned(), key.to_owned())).cloned())
     }
@@ -64,6 +94,9 @@ impl HostServices for FakeServices {
     }
 
     async fn password_verify(&self, phc: &str, password: &[u8]) -> Result<bool, PluginError> {
+        self.most_hashing.fetch_max(self.hashing.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        tokio::task::yield_now().await;
+        self.hashing.fetch_sub(1, Ordering::SeqCst);
         Ok(phc.as_bytes() == password)
     }
 

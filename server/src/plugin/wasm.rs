@@ -7,6 +7,7 @@ mod engine;
 mod guest;
 #[cfg(test)]
 pub(in crate::plugin) mod guests;
+mod room;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -20,15 +21,15 @@ use bindings::exports::pintle::plugin::{
     account_source, claims, directory, event_sink, extension_grant, lifecycle, scope_policy, token_format,
     user_verifier,
 };
-use guest::{Guest, Guests, first_line};
+use guest::{Guest, Guests, one_line};
 use pintle_plugin_api::{
     Account, Attr, CallContext, Event, ExtensionOutcome, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery,
     SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest,
 };
+use room::Room;
 use state::State;
 use std::io;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
@@ -43,7 +44,7 @@ pub struct WasmHost {
     engine: Engine,
     linker: Linker<State>,
     ticker: Arc<engine::Ticker>,
-    instances: Arc<Semaphore>,
+    room: Arc<Room>,
     cache: Option<PrivateDir>,
 }
 
@@ -57,8 +58,8 @@ impl WasmHost {
         let engine = engine::engine(memory_bytes).map_err(io::Error::other)?;
         let linker = linker(&engine).map_err(io::Error::other)?;
         let ticker = Arc::new(engine::Ticker::start(engine.clone())?);
-        let instances = Arc::new(Semaphore::new(engine::MAX_INSTANCES as usize));
-        Ok(Self { engine, linker, ticker, instances, cache })
+        let room = Arc::new(Room::new(engine::MAX_INSTANCES));
+        Ok(Self { engine, linker, ticker, room, cache })
     }
 
     /// Compiles a component (or takes it from the cache) and finds out its kinds. Blocks for as long as that takes.
@@ -70,12 +71,12 @@ impl WasmHost {
     /// whose type differs from the contract's.
     pub fn load(&self, bytes: &[u8], reuse: u32) -> Result<WasmPlugin, String> {
         let component = cache::component(&self.engine, bytes, self.cache.as_ref())
-            .map_err(|error| format!("not a component of this contract: {}", first_line(&error)))?;
+            .map_err(|error| format!("not a component of this contract: {}", one_line(&error)))?;
         check_imports(&self.engine, &component)?;
-        let instance = self.linker.instantiate_pre(&component).map_err(|error| first_line(&error))?;
+        let instance = self.linker.instantiate_pre(&component).map_err(|error| one_line(&error))?;
         let exports = Exports::find(&self.engine, &instance)?;
-        let (ticker, instances) = (Arc::clone(&self.ticker), Arc::clone(&self.instances));
-        Ok(WasmPlugin { guests: Guests::new(instance, ticker, instances, reuse), exports })
+        let (ticker, room) = (Arc::clone(&self.ticker), Arc::clone(&self.room));
+        Ok(WasmPlugin { guests: Guests::new(instance, ticker, room, reuse), exports })
     }
 }
 
@@ -122,7 +123,7 @@ macro_rules! exports {
                     instance.component().component_type().exports(engine).any(|(name, _)| exports(name))
                 };
                 let explain =
-                    |error: wasmtime::Error| format!("not a component of this contract: {}", first_line(&error));
+                    |error: wasmtime::Error| format!("not a component of this contract: {}", one_line(&error));
                 let found = Self {
                     lifecycle: lifecycle::GuestIndices::new(instance).map_err(explain)?,
                     $($field: exported(Kind::$kind)

@@ -115,7 +115,7 @@ impl Check {
         self.ok(found.map(|found| found.version).ok_or_else(|| format!("{name} is missing")))
     }
 
-    async fn commit(&self, batch: Batch) -> Outcome {
+    async fn commit(&self, batch: Batch) -> Outcome<Version> {
         self.ok(self.store.commit(batch).await)
     }
 

@@ -55,7 +55,7 @@ impl Store for MemoryStore {
         Ok(live.filter_map(|(key, stored)| Some((key.clone(), stored.clone().read(now)?))).take(limit).collect())
     }
 
-    async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
         batch.check_size()?;
         let mut table = self.table()?;
         let now = self.clock.now();
@@ -71,7 +71,7 @@ impl Store for MemoryStore {
                 Change::Delete => table.records.remove(&key),
             };
         }
-        Ok(())
+        Ok(version)
     }
 
     async fn sweep(&self) -> Result<usize, StoreError> {

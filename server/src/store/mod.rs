@@ -6,6 +6,7 @@
 
 pub mod conformance;
 pub mod memory;
+pub mod overlay;
 pub mod record;
 pub mod sled;
 
@@ -218,6 +219,9 @@ pub struct StoreStats {
     pub syncs: u64,
 }
 
+/// Is told the number of batches that one sync made durable. It must not wait.
+pub type GroupObserver = Box<dyn Fn(u64) + Send + Sync>;
+
 /// An engine.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
@@ -233,11 +237,11 @@ pub trait Store: Send + Sync + 'static {
     /// When the engine cannot answer.
     async fn scan(&self, prefix: &Key, after: Option<&Key>, limit: usize) -> Result<Vec<(Key, Versioned)>, StoreError>;
 
-    /// Applies `batch` if its preconditions hold, and returns once it is durable.
+    /// Applies `batch` if its preconditions hold, and returns once it is durable: with the version that its puts have now.
     ///
     /// # Errors
     /// `Conflict`, `TooLarge`, `Unavailable`.
-    async fn commit(&self, batch: Batch) -> Result<(), CommitError>;
+    async fn commit(&self, batch: Batch) -> Result<Version, CommitError>;
 
     /// Removes some expired records, a small step; returns how many.
     ///
@@ -247,4 +251,7 @@ pub trait Store: Send + Sync + 'static {
 
     /// Figures for the metrics.
     fn stats(&self) -> StoreStats;
+
+    /// From now on tells `observer` how many batches each sync made durable, if the engine syncs. Once only.
+    fn observe_groups(&self, _observer: GroupObserver) {}
 }

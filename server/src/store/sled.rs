@@ -13,7 +13,7 @@ mod table;
 mod tests;
 mod versions;
 
-use super::{Batch, CommitError, Key, Store, StoreError, StoreStats, Versioned};
+use super::{Batch, CommitError, GroupObserver, Key, Store, StoreError, StoreStats, Version, Versioned};
 use crate::clock::Clock;
 use async_trait::async_trait;
 use committer::{Committer, Counters, Request, Sync};
@@ -22,7 +22,7 @@ use schema::Migration;
 use std::fs::File;
 use std::io;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
@@ -52,7 +52,7 @@ pub enum OpenError {
     Folder {
         /// The store's folder.
         path: PathBuf,
-        /// What the operating system says.
+        /// The file or folder in it, and what the operating system says.
         #[source]
         cause: io::Error,
     },
@@ -119,6 +119,12 @@ impl SledStore {
     /// See [`OpenError`].
     pub fn open(options: SledOptions, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
         Self::open_with(options, clock, schema::MIGRATIONS, |file| Box::new(file))
+    }
+
+    /// Whether there is a store in this folder.
+    #[must_use]
+    pub fn exists(path: &Path) -> bool {
+        folder::holds_store(path)
     }
 
     fn open_with(
@@ -191,7 +197,7 @@ impl Store for SledStore {
     }
 
     /// A caller that stops waiting does not take its batch back.
-    async fn commit(&self, batch: Batch) -> Result<(), CommitError> {
+    async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
         batch.check_size()?;
         let (reply, answer) = oneshot::channel();
         self.ask(Request::Commit(batch, reply), answer).await?
@@ -225,6 +231,10 @@ impl Store for SledStore {
             commits: self.counters.commits.load(Ordering::Relaxed),
             syncs: self.counters.syncs.load(Ordering::Relaxed),
         }
+    }
+
+    fn observe_groups(&self, observer: GroupObserver) {
+        let _ = self.counters.observer.set(observer);
     }
 }
 

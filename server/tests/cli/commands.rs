@@ -178,3 +178,39 @@ fn commands_are_in_the_audit_log_without_their_secrets() {
     assert_eq!((&lines[1]["action"], &lines[1]["error"]), (&"client.remove".into(), &"not-found".into()));
     assert!(!log.contains(password));
 }
+
+#[test]
+fn commands_about_tokens_and_lockouts_say_what_they_were_about() {
+    let ground = Ground::new();
+    std::fs::write(ground.path().join("audit.toml"), "[log]\naudit = \"audit.log\"\n").unwrap();
+    let server = super::ground::start(ground.command("serve --overlay audit.toml"));
+    let token = server.issue(0).1["refresh_token"].as_str().unwrap().to_owned();
+    let machine = server.issue(1).1["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(ground.run_with("token inspect -", &token).code, 0);
+    assert_eq!(ground.run_with("token revoke -", &token).code, 0);
+    assert_eq!(ground.run_with("token revoke -", &machine).code, 0);
+    assert_eq!(ground.run_with("token revoke -", "nonsense").code, 4);
+    ground.run("lockout release --address 2001:db8::1");
+    ground.run("lockout release --all");
+    server.stop();
+    let log = std::fs::read_to_string(ground.path().join("audit.log")).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let issued = lines.iter().find(|line| line["event"] == "token.issued" && line["sub"].is_string()).unwrap();
+    // The demo user's password is set at the start.
+    let is_ours = |line: &&Value| line["event"] == "admin" && !line["action"].as_str().unwrap().starts_with("user.");
+    let mut admin = lines.iter().filter(is_ours);
+    for (action, verdict) in [("token.inspect", Value::from("active")), ("token.revoke", Value::Null)] {
+        let line = admin.next().unwrap();
+        assert_eq!((&line["action"], &line["verdict"]), (&action.into(), &verdict), "{line}");
+        for field in ["client", "sub", "username", "family"] {
+            assert!(issued[field].is_string() && line[field] == issued[field], "{field} of {line}");
+        }
+    }
+    let line = admin.next().unwrap();
+    assert!(line["client"] == "demo-service" && line["family"].is_string() && line["error"].is_null(), "{line}");
+    let line = admin.next().unwrap();
+    assert!(line["client"].is_null() && line["error"] == "not-found", "{line}");
+    let released: Vec<&Value> = admin.map(|line| &line["target"]).collect();
+    assert_eq!(released, ["2001:db8::1", "all"]);
+    assert!(!log.contains(&token) && !log.contains(&machine));
+}

@@ -63,6 +63,11 @@ impl Ground {
         self.run_with(words, "")
     }
 
+    /// With further environment variables.
+    pub fn run_in(&self, environment: &[(&str, &str)], words: &str) -> Ended {
+        self.command(words).envs(environment.iter().copied()).stdin(Stdio::null()).output().unwrap().into()
+    }
+
     pub fn run_with(&self, words: &str, stdin: &str) -> Ended {
         let mut command = self.command(words);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -128,8 +133,10 @@ impl Running {
         self.child.wait().unwrap();
     }
 
-    fn url(&self) -> &str {
-        self.calls[0].rsplit(' ').next().unwrap()
+    /// The address and port that it printed.
+    pub fn host(&self) -> &str {
+        let url = self.calls[0].rsplit(' ').next().unwrap();
+        url.split("://").nth(1).unwrap().split('/').next().unwrap()
     }
 
     /// A printed call, issued: status and answer.
@@ -152,7 +159,7 @@ impl Running {
     }
 
     fn exchange(&self, head: &str, body: &str) -> (u16, Value) {
-        let host = self.url().strip_prefix("http://").unwrap().split('/').next().unwrap();
+        let host = self.host();
         let mut stream = TcpStream::connect(host).unwrap();
         write!(stream, "{head}Host: {host}\r\nConnection: close\r\n\r\n{body}").unwrap();
         let mut answer = String::new();

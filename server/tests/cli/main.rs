@@ -5,4 +5,5 @@ mod check;
 mod commands;
 mod development;
 mod ground;
+mod serving;
 mod socket;

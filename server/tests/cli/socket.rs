@@ -50,7 +50,7 @@ fn the_socket_of_a_killed_server_is_in_nobodys_way() {
 #[test]
 fn whoever_comes_second_to_the_store_hears_who_has_it() {
     let ground = Ground::new();
-    ground.run("user list");
+    ground.run("client remove nobody");
     let options = SledOptions { path: ground.data_dir().join("store"), cache_mib: 16 };
     let store = SledStore::open(options, Arc::new(SystemClock::new())).unwrap();
     for command in ["serve", "user list"] {
@@ -60,4 +60,16 @@ fn whoever_comes_second_to_the_store_hears_who_has_it() {
     }
     drop(store);
     assert_eq!(ground.run("user list").code, 0);
+}
+
+#[test]
+fn commands_without_a_server_wait_for_each_other() {
+    let ground = Ground::new();
+    assert_eq!(ground.run_with("user add dory --password-stdin", "just-keep-swimming").code, 0);
+    std::thread::scope(|scope| {
+        let commands: Vec<_> = (0..6).map(|_| scope.spawn(|| ground.run("user list"))).collect();
+        for ended in commands.into_iter().map(|command| command.join().unwrap()) {
+            assert!(ended.code == 0 && ended.stdout.contains("dory"), "{ended:?}");
+        }
+    });
 }

@@ -8,6 +8,8 @@ use pintle_plugin_api::{
 pub struct Hostile;
 
 impl Plugin for Hostile {
+    const WANTS: &'static [&'static str] = &["crypto"];
+
     fn manifest() -> Manifest {
         Manifest::new::<Self>("hostile", env!("CARGO_PKG_VERSION"))
     }
@@ -24,6 +26,8 @@ impl UserVerifier for Hostile {
             "calls" => endless_host_calls(call),
             "bomb" => bomb(),
             "trap" => trap(),
+            "hashes" => return endless_hashes(call, LARGEST),
+            "costly" => return endless_hashes(call, TOO_LARGE),
             "huge" => VerifyOutcome::Rejected("x".repeat(10_000_000)),
             // Not hostile: the answers that a chain has to tell apart.
             "mine" => VerifyOutcome::Rejected("as asked".to_owned()),
@@ -43,6 +47,16 @@ fn endless() -> VerifyOutcome {
 fn endless_host_calls(call: &Call<'_>) -> VerifyOutcome {
     loop {
         std::hint::black_box(call.host.now_ms());
+    }
+}
+
+/// 64 MiB, four times: as much as a plugin's hash may cost, and one pass more.
+const LARGEST: &str = "$argon2id$v=19$m=65536,t=4,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+const TOO_LARGE: &str = "$argon2id$v=19$m=65536,t=5,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc";
+
+fn endless_hashes(call: &Call<'_>, phc: &str) -> Result<VerifyOutcome, PluginError> {
+    loop {
+        call.host.password_verify(phc, b"password")?;
     }
 }
 

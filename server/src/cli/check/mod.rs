@@ -4,30 +4,26 @@ mod report;
 
 use super::exit::Failure;
 use super::open::Opening;
-use super::{log, serve, text};
+use super::{log, owner, text};
+use pintle::admin::client::Connection;
 use pintle::admin::{self, Command};
-use pintle::app::{App, Builder};
+use pintle::app::{App, StoreState};
 use pintle::config::Loaded;
 use pintle::config::model::Config;
-use pintle::entropy;
-use pintle::flow::Core;
-use pintle::keys::{MASTER_KEY_FILE, MasterKey, MasterKeyOrigin};
 use pintle::logging;
 use pintle::plugin::registry::LoadedPlugin;
-use pintle::store::memory::MemoryStore;
-use pintle::store::sled::{OpenError, SledOptions, SledStore};
-use report::{ChainStep, Endpoints, KeySource, PluginFacts, Report, StoreFacts};
+use report::{ChainStep, Endpoints, KeySource, PluginFacts, PolicyStep, Report, StoreFacts};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Loads everything and prints what would run.
+/// Loads everything and prints what would run. Nothing is made, and the store stays as it is.
 pub async fn check(open: &Opening, json: bool) -> Result<(), Failure> {
     log::install_for_command()?;
     let loaded = open.load()?;
-    verify_files(&loaded.config)?;
-    let (builder, store) = on_existing_store(open, &loaded.config)?;
-    let app = builder.build().await?;
-    let report = report(&loaded, &app, store).await?;
+    verify_filter(&loaded.config)?;
+    owner::refuse_foreign_data(&loaded.config.data_dir)?;
+    let app = open.builder(loaded.config.clone()).with_tls().rehearsal().build().await?;
+    let report = report(&loaded, &app).await?;
     if json {
         text::print_json(&serde_json::to_value(&report).map_err(Failure::unavailable)?);
     } else {
@@ -36,47 +32,15 @@ pub async fn check(open: &Opening, json: bool) -> Result<(), Failure> {
     refuse_broken(&report.plugins)
 }
 
-/// What the server reads beside its configuration and its plugins.
-fn verify_files(config: &Config) -> Result<(), Failure> {
+fn verify_filter(config: &Config) -> Result<(), Failure> {
     logging::subscriber(&config.log, false, std::io::sink)
-        .map_err(|cause| Failure::configuration(format!("log.filter: {cause}")))?;
-    serve::tls(config).map(drop)
+        .map(drop)
+        .map_err(|cause| Failure::configuration(format!("log.filter: {cause}")))
 }
 
-/// A builder that makes neither a store nor a master key nor an audit log: what is not there yet is made in memory.
-fn on_existing_store(open: &Opening, config: &Config) -> Result<(Builder, StoreFacts), Failure> {
-    let surroundings = &open.surroundings;
-    let (clock, entropy) = (&surroundings.clock, &*surroundings.entropy);
-    let path = config.data_dir.join("store");
-    let mut unaudited = config.clone();
-    unaudited.log.audit = config.log.audit.clone().filter(|file| file.exists());
-    let mut builder = open.builder(unaudited);
-    let mut facts = StoreFacts { path: path.clone(), state: "ok".to_owned() };
-    let in_memory = || Arc::new(MemoryStore::new(clock.clone()));
-    if path.exists() {
-        let options = SledOptions { path, cache_mib: config.store.cache_mib };
-        builder = match SledStore::open(options, clock.clone()) {
-            Ok(store) => builder.store(Arc::new(store)),
-            Err(OpenError::InUse { process, .. }) => {
-                facts.state = format!("in use by process {process}, not looked at");
-                builder.store(in_memory())
-            }
-            Err(error) => return Err(Failure::unavailable(error)),
-        };
-    } else {
-        "not there yet, made at the first start".clone_into(&mut facts.state);
-        builder = builder.store(in_memory());
-    }
-    let key_file = config.data_dir.join(MASTER_KEY_FILE);
-    if config.keys.master.is_none() && !key_file.exists() {
-        let origin = MasterKeyOrigin::DataDir { path: key_file, generated: false };
-        builder = builder.master_key(MasterKey::new(entropy::array(entropy)), origin);
-    }
-    Ok((builder, facts))
-}
-
-async fn report(loaded: &Loaded, app: &App, store: StoreFacts) -> Result<Report, Failure> {
+async fn report(loaded: &Loaded, app: &App) -> Result<Report, Failure> {
     let config = &app.config;
+    let (clients, store) = stored(app).await?;
     let signing = app.core.keys.signing(config.tokens.access.algorithm);
     Ok(Report {
         files: loaded.files.clone(),
@@ -85,10 +49,10 @@ async fn report(loaded: &Loaded, app: &App, store: StoreFacts) -> Result<Report,
         monitoring: config.monitoring.address.as_ref().map(report::address),
         admin_socket: admin::socket_path(&config.data_dir),
         endpoints: Endpoints::of(app),
-        clients: clients(&app.core).await?,
+        clients,
         chain: config.chain.iter().map(ChainStep::of).collect(),
         plugins: plugins(app),
-        scope_policies: config.scope_policies.clone(),
+        scope_policies: config.scope_policies.iter().map(PolicyStep::of).collect(),
         token_format: config.tokens.access.format.clone(),
         algorithm: signing.map(|(algorithm, _)| algorithm.name().to_owned()),
         master_key: KeySource::of(&app.master_key),
@@ -109,19 +73,29 @@ fn waiting_algorithm(app: &App) -> Option<String> {
     ))
 }
 
-async fn clients(core: &Core) -> Result<Vec<Value>, Failure> {
-    let mut clients = Vec::new();
-    let mut after = None;
-    loop {
-        let mut page = admin::execute(core, Command::ClientList { after }).await?;
-        if let Value::Array(items) = page["items"].take() {
-            clients.extend(items);
-        }
-        match page["next"].take() {
-            Value::String(next) => after = Some(next),
-            _ => return Ok(clients),
-        }
-    }
+/// All clients, and where those of the store were looked up.
+async fn stored(app: &App) -> Result<(Vec<Value>, StoreFacts), Failure> {
+    let data_dir = &app.config.data_dir;
+    let list = Command::ClientList { after: None };
+    let mut clients = items(admin::execute_all(&app.core, list.clone()).await?);
+    let state = match &app.store_state {
+        StoreState::Open => "ok".to_owned(),
+        StoreState::Missing => "not there yet, made at the first start".to_owned(),
+        StoreState::InUse { process } => match Connection::open(data_dir).await? {
+            Some(mut connection) => {
+                // Those of its configuration may be others than this one's.
+                let added = items(connection.execute_all(list).await?);
+                clients.extend(added.into_iter().filter(|client| client["origin"] == "command"));
+                format!("in use by process {process}, which was asked for its clients")
+            }
+            None => format!("in use by process {process}, not looked at: clients added by command are missing here"),
+        },
+    };
+    Ok((clients, StoreFacts { path: data_dir.join("store"), state }))
+}
+
+fn items(answer: Value) -> Vec<Value> {
+    if let Value::Array(items) = answer { items } else { Vec::new() }
 }
 
 fn plugins(app: &App) -> Vec<PluginFacts> {

@@ -2,7 +2,7 @@
 
 use crate::cli::text;
 use pintle::app::App;
-use pintle::config::model::{Address, ChainEntry, Listen, PluginEntry, PluginSource};
+use pintle::config::model::{Address, ChainEntry, Listen, PluginEntry, PluginSource, PolicyEntry};
 use pintle::keys::MasterKeyOrigin;
 use pintle::plugin::registry::LoadedPlugin;
 use serde::Serialize;
@@ -24,7 +24,7 @@ pub struct Report {
     pub clients: Vec<Value>,
     pub chain: Vec<ChainStep>,
     pub plugins: Vec<PluginFacts>,
-    pub scope_policies: Vec<String>,
+    pub scope_policies: Vec<PolicyStep>,
     pub token_format: String,
     /// Of signatures; none where no token is signed.
     pub algorithm: Option<String>,
@@ -65,10 +65,10 @@ pub struct Endpoints {
 
 impl Endpoints {
     pub fn of(app: &App) -> Self {
-        let paths = &app.paths;
+        let paths = &app.served.paths;
         Self {
             token: paths.token.clone(),
-            authorize: if app.bearer_login { paths.authorize.clone() } else { Vec::new() },
+            authorize: if app.served.bearer_login { paths.authorize.clone() } else { Vec::new() },
             introspect: paths.introspect.clone(),
             revoke: paths.revoke.clone(),
             jwks: paths.jwks.clone(),
@@ -99,6 +99,27 @@ impl ChainStep {
     }
 }
 
+#[derive(Serialize)]
+pub struct PolicyStep {
+    plugin: String,
+    /// `stop` or `static`.
+    on_error: &'static str,
+}
+
+impl PolicyStep {
+    pub fn of(entry: &PolicyEntry) -> Self {
+        Self { plugin: entry.plugin.clone(), on_error: if entry.static_on_error { "static" } else { "stop" } }
+    }
+
+    fn text(&self) -> String {
+        if self.on_error == "static" {
+            format!("{} (done without if broken)", self.plugin)
+        } else {
+            self.plugin.clone()
+        }
+    }
+}
+
 /// A plugin that the server would run.
 #[derive(Serialize)]
 pub struct PluginFacts {
@@ -110,7 +131,7 @@ pub struct PluginFacts {
     pub kinds: Vec<&'static str>,
     /// What the plugin says about itself; none where it could not be loaded.
     pub version: Option<String>,
-    /// Of the file.
+    /// Of the file; of the executable for a linked-in one.
     pub sha256: Option<String>,
     /// Why it could not be loaded.
     pub failure: Option<String>,
@@ -206,7 +227,7 @@ impl Report {
             ("commands at", self.admin_socket.display().to_string()),
             ("endpoints", self.endpoints.text()),
             ("users from", or_none(self.chain.iter().map(ChainStep::text).collect())),
-            ("scope policies", or_none(self.scope_policies.clone())),
+            ("scope policies", or_none(self.scope_policies.iter().map(PolicyStep::text).collect())),
             ("access tokens", format!("{}{signed}", self.token_format)),
             ("master key", self.master_key.text()),
             ("store", format!("{}: {}", self.store.path.display(), self.store.state)),

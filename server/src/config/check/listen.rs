@@ -23,11 +23,23 @@ impl Check<'_> {
             let expected = "the proxies' addresses, as listen.behind_proxy is true";
             self.error(&KeyPath::parse("listen.trusted_proxies"), "no address", expected);
         }
-        if let Some(address) = &self.config.monitoring.address
-            && listen.addresses.contains(address)
-        {
+        self.monitoring();
+    }
+
+    fn monitoring(&self) {
+        let path = KeyPath::parse("monitoring.address");
+        let Some(address) = &self.config.monitoring.address else { return };
+        if self.config.listen.addresses.contains(address) {
             let found = format!("\"{address}\", which listen.address has too");
-            self.error(&KeyPath::parse("monitoring.address"), found, "an address of its own");
+            self.error(&path, found, "an address of its own");
+        }
+        if let Address::Tcp(tcp) = address
+            && !tcp.ip().is_loopback()
+            && !self.config.monitoring.plain_http
+            && self.sound(&["monitoring.plain_http"])
+        {
+            let expected = "a loopback address, or monitoring.plain_http = true";
+            self.error(&path, format!("plain HTTP on {tcp}, beyond loopback"), expected);
         }
     }
 

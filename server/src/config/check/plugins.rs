@@ -10,11 +10,7 @@ impl Check<'_> {
     pub(super) fn plugins(&self) {
         self.native_plugins();
         self.chain();
-        if self.sound(&["scopes"]) {
-            for (index, name) in self.config.scope_policies.iter().enumerate() {
-                self.names_plugin(&KeyPath::parse("scopes.policies").index(index), name, "scope-policy", &[]);
-            }
-        }
+        self.policies();
         if self.sound(&["tokens.access.format"]) {
             let path = KeyPath::parse("tokens.access.format");
             self.names_plugin(&path, &self.config.tokens.access.format, "token-format", &["jwt", "opaque"]);
@@ -49,6 +45,21 @@ impl Check<'_> {
             } else {
                 let embedded: Vec<&str> = self.config.embedded.iter().map(String::as_str).collect();
                 self.names_plugin(&path, &entry.plugin, "user-verifier", &embedded);
+            }
+        }
+    }
+
+    fn policies(&self) {
+        let policies = &self.config.scope_policies;
+        for (index, entry) in policies.iter().enumerate() {
+            let path = KeyPath::parse("scopes.policies").index(index);
+            if !self.report.is_sound(&path.key("plugin")) {
+                continue;
+            }
+            if policies[..index].iter().any(|other| other.plugin == entry.plugin) {
+                self.error(&path, format!("{:?} a second time", entry.plugin), "each plugin once");
+            } else {
+                self.names_plugin(&path, &entry.plugin, "scope-policy", &[]);
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Setup;
 use crate::config::model::{Address, PluginSource, SecretSource};
+use crate::config::{LoadOptions, Place, load};
 use std::time::Duration;
 
 const BASE: &str = r#"issuer = "http://127.0.0.1:8080"
@@ -109,4 +110,47 @@ fn nothing_printed_holds_a_secret() {
                 [[clients]]\nid = \"s\"\ntype = \"confidential\"\nsecret.value = \"never-shown\"\n";
     let loaded = Setup::new(text).load();
     assert!(!format!("{loaded:?}").contains("never-shown"));
+}
+
+#[test]
+fn a_development_server_is_its_issuer_where_it_listens() {
+    let issuer = |variables: &[(&str, &str)]| {
+        let environment = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        let config = load(&LoadOptions { environment, ..LoadOptions::default() }).unwrap().config;
+        assert_eq!(config.tokens.access.audience, [config.issuer.as_str()]);
+        config.issuer
+    };
+    let at = |address| issuer(&[("PINTLE_LISTEN__ADDRESS", address)]);
+    assert_eq!(at("127.0.0.1:28441"), "http://127.0.0.1:28441");
+    assert_eq!(at("[unix:p.sock, \"[::1]:80\"]"), "http://[::1]");
+    assert_eq!(at("127.0.0.1:0"), "http://127.0.0.1:8080", "known too late");
+    let own = [("PINTLE_LISTEN__ADDRESS", "127.0.0.1:28441"), ("PINTLE_ISSUER", "http://localhost:9000")];
+    assert_eq!(issuer(&own), "http://localhost:9000");
+}
+
+#[test]
+fn what_is_found_wrong_later_is_located_in_the_layer_that_counts() {
+    let setup = Setup::new(BASE)
+        .overlay("site.toml", "[keys]\nmaster.file = \"k\"\n")
+        .variable("PINTLE_LOG__AUDIT", "never-shown");
+    let places = setup.load().config.places;
+    let file = |name: &str, line| Place::File { name: setup.folder.path().join(name).display().to_string(), line };
+    assert_eq!(places.locate("keys.master"), file("site.toml", Some(2)));
+    assert_eq!(places.locate("clients[1].secret"), file("pintle.toml", Some(14)));
+    assert_eq!(places.locate("log.audit"), Place::Environment("PINTLE_LOG__AUDIT".to_owned()));
+    assert_eq!(places.locate("plugins.jwt.source"), file("pintle.toml", None));
+    assert!(!format!("{places:?}").contains("never-shown"));
+}
+
+#[test]
+fn what_a_variable_may_hold_has_bounds() {
+    let errors = |name: &str, text: &str| Setup::new(BASE).variable(name, text).errors();
+    let deep = errors("PINTLE_A", &"[".repeat(100_000));
+    assert!(deep.contains("PINTLE_A: a: found a text of 100000 bytes, expected at most 65536"), "{deep}");
+    let deep = errors("PINTLE_A", &"[{a=".repeat(5000));
+    assert!(deep.contains("found 10000 opening brackets within each other, expected at most 16"), "{deep}");
+    let name = format!("PINTLE_{}", vec!["A"; 40_000].join("__"));
+    assert!(errors(&name, "1").contains("found a name of too many keys, expected at most 16"));
+    let most = format!("{}1{}", "[".repeat(16), "]".repeat(16));
+    assert!(errors("PINTLE_LISTEN__ADDRESS", &most).contains("listen.address[0]: found a list"));
 }

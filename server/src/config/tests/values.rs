@@ -1,7 +1,7 @@
 //! Values that are unusual and right.
 
 use super::Setup;
-use crate::config::model::{ChainEntry, SecretSource, Tls};
+use crate::config::model::{ChainEntry, PolicyEntry, SecretSource, Tls};
 use std::time::Duration;
 
 const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$9sTbSlTio3Biev89thdrlKKiCaYsjjYVJxGAL3swxpQ";
@@ -39,8 +39,18 @@ fn a_chain_entry_may_pass_over_a_broken_backend() {
     let text = "issuer = \"http://127.0.0.1\"\nplugins.erp.source = \"erp.wasm\"\nplugins.local.source = \"builtin:accounts\"\n\
                 users.chain = [{ plugin = \"erp\", on_error = \"next\" }, \"local\", ]\n";
     let chain = Setup::new(text).load().config.chain;
-    let entry = |plugin: &str, next_on_error| ChainEntry { plugin: plugin.to_owned(), next_on_error };
+    let entry =
+        |plugin: &str, next_on_error| ChainEntry { plugin: plugin.to_owned(), next_on_error, stale: Duration::ZERO };
     assert_eq!(chain, [entry("erp", true), entry("local", false)]);
+}
+
+#[test]
+fn a_scope_policy_may_be_done_without_while_it_is_broken() {
+    let text = "issuer = \"http://127.0.0.1\"\nplugins.crm.source = \"crm.wasm\"\nplugins.rules.source = \"builtin:scope-rules\"\n\
+                scopes.policies = [\"rules\", { plugin = \"crm\", on_error = \"static\" }]\n";
+    let policies = Setup::new(text).load().config.scope_policies;
+    let entry = |plugin: &str, static_on_error| PolicyEntry { plugin: plugin.to_owned(), static_on_error };
+    assert_eq!(policies, [entry("rules", false), entry("crm", true)]);
 }
 
 #[test]

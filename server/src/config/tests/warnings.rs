@@ -15,7 +15,8 @@ fn a_careful_configuration_has_no_warnings() {
 fn transport_warnings() {
     let text = format!(
         "issuer = \"http://id.example.com\"\n{MASTER}[listen]\naddress = \"0.0.0.0:80\"\nbehind_proxy = true\n\
-         trusted_proxies = [\"10.0.0.1\", \"0.0.0.0/0\", \"::/0\"]\n[monitoring]\naddress = \"0.0.0.0:9090\"\n"
+         trusted_proxies = [\"10.0.0.1\", \"0.0.0.0/0\", \"::/0\"]\n[monitoring]\naddress = \"0.0.0.0:9090\"\n\
+         plain_http = true\n"
     );
     let expected = "\
 pintle.toml:1: issuer: http beyond loopback: clients should refuse it (RFC 8414 §2)
@@ -62,9 +63,18 @@ pintle.toml: holds a secret and every user of this machine may read it: run chmo
 }
 
 #[test]
+fn a_key_for_signatures_is_not_taken_for_a_check() {
+    let key = format!("ed25519:{}=", "A".repeat(43));
+    let text = format!("issuer = \"https://id.example.com\"\n{MASTER}trust.keys = [\"{key}\"]\n");
+    let expected = "pintle.toml:3: trust.keys: this version does not check signatures: no plugin is trusted for such a \
+                    key, a native one still needs its sha256";
+    assert_eq!(Setup::new(&text).warnings(), expected);
+}
+
+#[test]
 fn brute_force_warnings() {
     let text = format!(
-        "issuer = \"http://127.0.0.1\"\n{MASTER}[passwords]\nfailure_time = \"0s\"\nmemory_kib = 1024\n\
+        "issuer = \"http://127.0.0.1:8080\"\n{MASTER}[passwords]\nfailure_time = \"0s\"\nmemory_kib = 1024\n\
          [lockout]\nbase_delay = \"0s\"\n"
     );
     let expected = "\
@@ -72,4 +82,43 @@ pintle.toml:4: passwords.failure_time: 0: the time of a failed login tells wheth
 pintle.toml:5: passwords.memory_kib: 1024: below 7168 Argon2id is cheap to attack
 pintle.toml:7: lockout.base_delay: 0: passwords can be tried without delay";
     assert_eq!(Setup::new(&text).warnings(), expected);
+}
+
+#[test]
+fn a_master_key_within_the_data_is_warned_of_and_one_elsewhere_is_not() {
+    let warnings = |file: &str| {
+        let text = format!("issuer = \"https://id.example.com\"\ndata_dir = \"data\"\nkeys.master.file = \"{file}\"\n");
+        let setup = Setup::new(&text);
+        let data = setup.folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        std::os::unix::fs::symlink(&data, setup.folder.path().join("link")).unwrap();
+        setup.warnings()
+    };
+    let expected = "pintle.toml:3: keys.master: lies in data_dir, beside what it protects: keep it elsewhere";
+    for within in ["data/key", "data/deep/key", "link/key", "link/../data/key"] {
+        assert_eq!(warnings(within), expected, "{within}");
+    }
+    for elsewhere in ["key", "database/key"] {
+        assert_eq!(warnings(elsewhere), "", "{elsewhere}");
+    }
+}
+
+#[test]
+fn an_issuer_on_loopback_where_nobody_listens_is_warned_of() {
+    let warnings = |issuer: &str, address: &str| {
+        Setup::new(&format!("issuer = \"{issuer}\"\n{MASTER}listen.address = {address}\n")).warnings()
+    };
+    let expected = "pintle.toml:1: issuer: \"http://127.0.0.1:8080\" leads elsewhere than listen.address, \
+                    127.0.0.1:28441: clients that follow the metadata do not come here";
+    assert_eq!(warnings("http://127.0.0.1:8080", "\"127.0.0.1:28441\""), expected);
+    assert!(warnings("http://127.0.0.1:8080", "\"[::1]:8080\"").contains("leads elsewhere"));
+    for (issuer, address) in [
+        ("http://127.0.0.1:8080", "[\"[::1]:8080\", \"127.0.0.1:8080\"]"),
+        ("http://[::1]:8080", "\"[::1]:8080\""),
+        ("http://localhost:8080", "\"127.0.0.1:8080\""),
+        ("http://localhost:8080", "\"unix:p.sock\""),
+        ("https://id.example.com", "\"127.0.0.1:28441\""),
+    ] {
+        assert_eq!(warnings(issuer, address), "", "{issuer} {address}");
+    }
 }

@@ -36,6 +36,7 @@ pub async fn begin(
     let refreshable = bearer.grant != GrantType::ClientCredentials && bearer.client.may(GrantType::RefreshToken);
     let access_end = now.plus(granted.lifetime);
     let epoch = record::load::<ClientEpoch>(core.store.as_ref(), &client_epoch_key(&bearer.client.id)).await?;
+    call.trail.note(|facts| facts.family = Some(id.to_string()));
     let family = TokenFamily {
         client_id: bearer.client.id.clone(),
         client_epoch: epoch.map_or(0, |epoch| epoch.value.epoch),

@@ -1,8 +1,8 @@
 //! The authorization code grant.
 
 use super::begin::{Beginning, begin};
-use crate::flow::mint::{self, Bearer, TokenResponse};
 use crate::flow::family::Freshness;
+use crate::flow::mint::{self, Bearer, TokenResponse};
 use crate::flow::{Call, Core, MAX_RELOADS, contended, family};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::code::StoredCode;
@@ -27,12 +27,14 @@ pub async fn exchange(
     for _ in 0..MAX_RELOADS {
         let loaded = record::load::<StoredCode>(core.store.as_ref(), &key).await?;
         let loaded = loaded.ok_or_else(|| OAuthError::invalid_grant("the code is not known"))?;
+        call.trail.token_of(loaded.value.family, &loaded.value.client_id, Some(&loaded.value.subject));
         let now = core.clock.now();
         let (id, subject, scope, parent) = match authorization_code::decide(grant, &loaded.value, client, now)? {
             Decision::Issue { family, subject, scope, parent } => (family, subject, scope, parent),
             Decision::RevokeFamily(id) => return replayed(core, call, id).await,
         };
-        let (standing, account) = family::standing(core, Freshness::Now(call), &client.id, Some(&subject), parent).await?;
+        let (standing, account) =
+            family::standing(core, Freshness::Now(call), &client.id, Some(&subject), parent).await?;
         if standing.subject_epoch != Some(subject.epoch) || !standing.parent_alive || !standing.account_enabled {
             return Err(OAuthError::invalid_grant("the login that the code was got with has ended"));
         }

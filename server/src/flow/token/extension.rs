@@ -8,6 +8,7 @@ use crate::oauth::error::OAuthError;
 use crate::oauth::family::{AccountRef, Subject};
 use crate::oauth::grant::extension;
 use crate::oauth::scope::Scope;
+use crate::plugin::CallError;
 use pintle_plugin_api::{ExtensionGranted, ExtensionOutcome};
 
 pub async fn exchange(
@@ -25,7 +26,7 @@ pub async fn exchange(
     let (started, started_ms) = (core.clock.monotonic(), core.clock.now_ms());
     let answer = named.grant.exchange(&call.context(Some(&client.id)), name, params).await;
     core.note_plugin(call, "extension-grant", &named.name, started, &answer, verdict(&answer));
-    let granted = match answer.map_err(|error| broken(error.to_string()))? {
+    let granted = match answer.map_err(|ended| broken(ended.error.to_string()))? {
         ExtensionOutcome::Granted(granted) => granted,
         ExtensionOutcome::OauthError((code, why)) => return Err(extension::refusal(&code, why)),
     };
@@ -72,7 +73,7 @@ fn check(account: &pintle_plugin_api::Account, claims_json: &str) -> Result<(), 
     if claims_json.is_empty() || object() { Ok(()) } else { Err("granted claims that are no JSON object") }
 }
 
-const fn verdict(answer: &Result<ExtensionOutcome, pintle_plugin_api::PluginError>) -> &'static str {
+const fn verdict(answer: &Result<ExtensionOutcome, CallError>) -> &'static str {
     match answer {
         Ok(ExtensionOutcome::Granted(_)) => "granted",
         Ok(ExtensionOutcome::OauthError(_)) => "refused",

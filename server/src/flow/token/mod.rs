@@ -2,8 +2,8 @@
 
 mod begin;
 mod client_credentials;
-mod extension;
 pub(super) mod code;
+mod extension;
 mod password;
 pub(super) mod refresh;
 
@@ -34,7 +34,6 @@ pub async fn exchange(
     call.trail.note(|facts| facts.grant = Some(named));
     let presented = PresentedClient::read(authorization, params, core.settings.default_client.as_deref())?;
     let client = clients::authenticate(core, call, presented).await?;
-    call.trail.note(|facts| facts.client = Some(client.id.clone()));
     grant::permit(&client, grant_type)?;
     let request = TokenRequest::parse(grant_type, params)?;
     let scope = request.scope.as_ref();

@@ -1,8 +1,8 @@
 //! The password grant: the chain of backends says who it is.
 
 use super::begin::{Beginning, begin};
-use crate::flow::mint::{self, Bearer, TokenResponse};
 use crate::flow::login::Login;
+use crate::flow::mint::{self, Bearer, TokenResponse};
 use crate::flow::{Call, Core, contended, identity, login};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::error::OAuthError;
@@ -64,7 +64,13 @@ async fn grant(
         acr: login.accepted.acr,
         epoch: identity.epoch,
     };
-    let bearer = Bearer { client, subject: Some(&subject), account: Some(&account), grant: GrantType::Password, claims_json: "" };
+    let bearer = Bearer {
+        client,
+        subject: Some(&subject),
+        account: Some(&account),
+        grant: GrantType::Password,
+        claims_json: "",
+    };
     let granted = mint::evaluate(core, call, bearer, scope).await?;
     begin(core, call, bearer, granted, Beginning::default()).await?.ok_or_else(contended)
 }

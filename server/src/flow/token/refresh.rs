@@ -30,6 +30,7 @@ pub async fn exchange(
     let presented = known(core, refresh_token).ok_or_else(unknown)?;
     for _ in 0..MAX_RELOADS {
         let loaded = family::load(core, presented.family, Freshness::Now(call)).await?.ok_or_else(unknown)?;
+        call.trail.token_of(presented.family, &loaded.family.client_id, loaded.family.subject.as_ref());
         let (now_ms, grace) = (core.clock.now_ms(), core.settings.grace);
         let decision =
             refresh_token::decide(presented, &loaded.family, loaded.standing, client, requested, grace, now_ms)?;

@@ -80,7 +80,7 @@ impl Fixture {
             query: query.to_owned(),
             body: Bytes::copy_from_slice(body.as_bytes()),
         };
-        let response = endpoint.serve(&self.app, request).await;
+        let response = endpoint.serve(&self.app.served, request).await;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -112,7 +112,7 @@ async fn a_method_that_decides_nothing_is_no_event() {
         assert_eq!(fixture.ask(Endpoint::Authorize, method, "", "", "").await.0, status, "{method}");
     }
     assert_eq!(fixture.ask(Endpoint::Token, "POST", "", "", LOGIN).await.0, 200);
-    assert_eq!(fixture.events(), ["token.issued"]);
+    assert_eq!(fixture.events(), ["login.accepted", "token.issued"]);
 }
 
 #[tokio::test]
@@ -126,6 +126,7 @@ async fn an_authorization_request_is_one_event_wherever_its_error_goes() {
     assert_eq!(ask("client_id=app&response_type=token&scope=read", &token).await, 302);
     assert_eq!(ask(&format!("{code}&scope=read"), "nonsense").await, 401, "refused in the status");
     let expected = [
+        "login.accepted",
         "token.issued",
         "code.issued",
         "code.refused invalid_scope",

@@ -57,10 +57,7 @@ mod tests {
         assert_eq!(decide(&client(), None, &granted).unwrap(), Scope::new(["read", "write"]));
         let asked = Scope::new(["read"]);
         assert_eq!(decide(&client(), Some(&asked), &granted).unwrap(), asked);
-        assert_eq!(
-            decide(&client(), Some(&asked), &Scope::new(["root"])).unwrap_err().code,
-            ErrorCode::InvalidScope
-        );
+        assert_eq!(decide(&client(), Some(&asked), &Scope::new(["root"])).unwrap_err().code, ErrorCode::InvalidScope);
         assert!(decide(&client(), Some(&Scope::new(["root"])), &granted).is_err());
     }
 

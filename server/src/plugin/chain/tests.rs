@@ -2,9 +2,8 @@ use super::*;
 use crate::clock::{ManualClock, UnixTime};
 use async_trait::async_trait;
 use std::sync::Mutex;
-use std::time::Duration;
 
-type Answer = Result<VerifyOutcome, PluginError>;
+type Answer = Result<VerifyOutcome, CallError>;
 
 /// Says one thing, and takes 5 ms for it.
 struct Says(Answer, Arc<ManualClock>, Arc<Mutex<u32>>);
@@ -45,7 +44,7 @@ fn challenge() -> Answer {
 }
 
 fn broken() -> Answer {
-    Err(PluginError::Unavailable("down".to_owned()))
+    Err(PluginError::Unavailable("down".to_owned()).into())
 }
 
 fn chain(backends: Vec<(Answer, bool)>) -> UserChain {
@@ -77,7 +76,7 @@ async fn ask(backends: Vec<(Answer, bool)>) -> (String, String) {
         ChainOutcome::Challenge { backend, .. } => format!("challenge by {backend}"),
         ChainOutcome::Broken { backend, .. } => format!("broken {backend}"),
     };
-    let trail = trail.iter().map(|step| format!("{} {} {}", step.backend, step.verdict.name(), step.duration_ms));
+    let trail = trail.iter().map(|step| format!("{} {} {}", step.backend, step.verdict.name(), step.took.as_millis()));
     (outcome, trail.collect::<Vec<_>>().join(", "))
 }
 

@@ -95,7 +95,7 @@ impl Packaging for Evil {
 }
 
 fn hosted(evil: Evil, timeout_ms: u64) -> Hosted {
-    let host = PluginHost::new("p", Arc::new(FakeServices::default()), [Interface::Kv], "{}");
+    let host = PluginHost::new("p", Arc::new(FakeServices::default()), [Interface::Crypto], "{}");
     let timeout = Some(Duration::from_millis(timeout_ms));
     Hosted::new(Box::new(evil), Arc::new(host), Limits::new(PluginLimits { timeout, ..PluginLimits::default() }))
 }
@@ -103,7 +103,8 @@ fn hosted(evil: Evil, timeout_ms: u64) -> Hosted {
 async fn issue(how: &'static str) -> Result<IssuedToken, PluginError> {
     let ext = vec![("alg".to_owned(), "EdDSA".to_owned()), ("typ".to_owned(), "at+jwt".to_owned())];
     let call = CallContext { ext, ..CallContext::default() };
-    hosted(Evil { how, ..Evil::default() }, 1_000).issue(&call, CLAIMS, "k1").await
+    let answer = hosted(Evil { how, ..Evil::default() }, 1_000).issue(&call, CLAIMS, "k1").await;
+    answer.map_err(|ended| ended.error)
 }
 
 #[tokio::test]
@@ -134,4 +135,14 @@ async fn a_call_that_hangs_ends_in_time_and_its_host_answers_no_more() {
 async fn a_call_knows_its_deadline() {
     let answer = hosted(Evil::default(), 10_000).health(&CallContext::default()).await;
     assert_eq!(answer, Err(PluginError::Invalid("10000".to_owned())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_turned_away_was_not_the_plugins_doing() {
+    let host = PluginHost::new("p", Arc::new(FakeServices::default()), [Interface::Kv], "{}");
+    let limits = PluginLimits { concurrency: Some(1), queue: Some(0), ..PluginLimits::default() };
+    let hosted = Hosted::new(Box::new(Evil::default()), Arc::new(host), Limits::new(limits));
+    let _running = hosted.enter().await.unwrap();
+    let ended = hosted.validate(&CallContext::default(), "x").await.unwrap_err();
+    assert_eq!(ended.fault, Fault::Overloaded);
 }

@@ -154,21 +154,21 @@ fn during(runtime: &Handle, call: &CallHost, number: u32, request: &[u8]) -> Res
     match number {
         method::KV_GET => {
             let KvGet { key } = read(request)?;
-            let entry = runtime.block_on(call.kv_get(&key))?;
+            let entry = runtime.block_on(call.unless_over(call.kv_get(&key)))?;
             write(&entry.map(|(value, version)| KvEntry { value: Bytes(value), version }))
         }
         method::KV_PUT => {
             let KvPut { key, value, ttl_s, if_version } = read(request)?;
-            write(&runtime.block_on(call.kv_put(&key, value.0, ttl_s, if_version))?)
+            write(&runtime.block_on(call.unless_over(call.kv_put(&key, value.0, ttl_s, if_version)))?)
         }
         method::KV_DELETE => {
             let KvDelete { key } = read(request)?;
-            runtime.block_on(call.kv_delete(&key))?;
+            runtime.block_on(call.unless_over(call.kv_delete(&key)))?;
             write(&())
         }
         method::PASSWORD_VERIFY => {
             let PasswordVerify { phc, password } = read(request)?;
-            write(&runtime.block_on(call.password_verify(&phc, &password.0))?)
+            write(&runtime.block_on(call.unless_over(call.password_verify(&phc, &password.0)))?)
         }
         method::SIGN => {
             let Sign { key_id, alg, input } = read(request)?;
@@ -180,11 +180,11 @@ fn during(runtime: &Handle, call: &CallHost, number: u32, request: &[u8]) -> Res
         }
         method::ACCOUNT_LOOKUP => {
             let AccountLookup { by, value } = read(request)?;
-            write(&runtime.block_on(call.account_lookup(&by, &value))?)
+            write(&runtime.block_on(call.unless_over(call.account_lookup(&by, &value)))?)
         }
         method::ACCOUNT_VERIFY => {
             let AccountVerify { username, password } = read(request)?;
-            write(&runtime.block_on(call.account_verify(&username, &password.0))?)
+            write(&runtime.block_on(call.unless_over(call.account_verify(&username, &password.0)))?)
         }
         method::SECRET_GET => {
             let SecretGet { name } = read(request)?;

@@ -7,7 +7,7 @@ use crate::plugin::hosted::Hosted;
 use crate::plugin::limits::Limits;
 use crate::plugin::private_dir::sha256_hex;
 use crate::plugin::testing::FakeServices;
-use crate::plugin::{ScopePolicy as _, UserVerifier as _};
+use crate::plugin::{CallError, ScopePolicy as _, UserVerifier as _};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
@@ -52,6 +52,10 @@ async fn start_with(mark: &str, definitions: &[&str]) -> (TempDir, Hosted) {
 }
 
 async fn ask(plugin: &Hosted, username: &str) -> Result<VerifyOutcome, PluginError> {
+    call(plugin, username).await.map_err(|ended| ended.error)
+}
+
+async fn call(plugin: &Hosted, username: &str) -> Result<VerifyOutcome, CallError> {
     let request = VerifyRequest {
         username: Some(username.to_owned()),
         kind: "password".to_owned(),
@@ -122,8 +126,17 @@ async fn a_call_and_its_host_calls_are_answered() {
     assert_eq!(ask(&plugin, "no-id").await, rejected("1"));
     assert!(matches!(
         plugin.evaluate(&CallContext::default(), ScopeQuery::default()).await,
-        Err(PluginError::Internal(_))
+        Err(CallError { error: PluginError::Internal(_), fault: Fault::Failed })
     ));
+}
+
+#[tokio::test]
+async fn it_is_known_whose_doing_the_end_of_a_call_was() {
+    let (_folder, plugin) = start("faults").await;
+    for (name, fault) in [("error", Fault::Failed), ("garbage", Fault::Failed), ("fatal", Fault::Trapped)] {
+        assert_eq!(call(&plugin, name).await.unwrap_err().fault, fault, "{name}");
+    }
+    assert_eq!(call(&plugin, "hang").await.unwrap_err().fault, Fault::TimedOut);
 }
 
 #[tokio::test]
@@ -143,6 +156,23 @@ async fn a_broken_instance_is_destroyed_and_made_anew() {
     assert!(ask(&plugin, "fatal").await.is_err());
     assert_eq!(ask(&plugin, "count").await, rejected("1"));
     until(&plugin, "destroyed", "1").await;
+}
+
+/// Making it takes twice as long as a call may.
+#[tokio::test]
+async fn an_instance_that_takes_long_to_make_is_not_lost_with_the_call_that_asked_for_it() {
+    let (_folder, plugin) = start_with("slow", &["SLOW_AGAIN=600000"]).await;
+    assert!(ask(&plugin, "fatal").await.is_err());
+    assert!(matches!(ask(&plugin, "count").await, Err(PluginError::Unavailable(why)) if why.contains("no answer")));
+    until(&plugin, "created", "2").await;
+}
+
+#[tokio::test]
+async fn an_instance_that_cannot_be_made_is_tried_again_later() {
+    let (_folder, plugin) = start_with("broken-again", &["BROKEN_AGAIN"]).await;
+    assert!(ask(&plugin, "fatal").await.is_err());
+    assert!(matches!(ask(&plugin, "count").await, Err(PluginError::Internal(why)) if why.contains("status -3")));
+    until(&plugin, "created", "3").await;
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use crate::plugin::hosted::{Hosted, Packaging};
 use crate::plugin::limits::{Kind, Limits};
 use crate::plugin::native::NativePlugin;
 use crate::plugin::outbound::{Outbound, Resolver, SystemResolver};
+use crate::plugin::own_code;
 use crate::plugin::private_dir::{PrivateDir, sha256_hex};
 #[cfg(feature = "wasm")]
 use crate::plugin::{host::CallHost, wasm::WasmHost};
@@ -32,23 +33,34 @@ enum Failure {
     /// The operator has to change something: the server does not start.
     Config(Vec<String>),
     /// It may work another time: the plugin is unavailable.
-    Load(String),
+    Load {
+        why: String,
+        /// Of the file, once it was read.
+        sha256: Option<String>,
+    },
 }
 
 impl Failure {
     fn in_file(self, source: &PluginSource) -> Self {
         match (self, source) {
-            (Self::Load(why), PluginSource::Native(path) | PluginSource::Wasm(path)) => {
-                Self::Load(format!("{}: {why}", path.display()))
+            (Self::Load { why, sha256 }, PluginSource::Native(path) | PluginSource::Wasm(path)) => {
+                Self::Load { why: format!("{}: {why}", path.display()), sha256 }
             }
             (failure, _) => failure,
+        }
+    }
+
+    fn of_file(self, sha256: &str) -> Self {
+        match self {
+            Self::Load { why, .. } => Self::Load { why, sha256: Some(sha256.to_owned()) },
+            Self::Config(faults) => Self::Config(faults),
         }
     }
 }
 
 impl From<String> for Failure {
     fn from(why: String) -> Self {
-        Self::Load(why)
+        Self::Load { why, sha256: None }
     }
 }
 
@@ -76,26 +88,25 @@ impl<'a> Loader<'a> {
     /// The loaded or unavailable plugin, or every fault that keeps the server from starting.
     pub(super) async fn load(&self, name: &str, entry: &PluginEntry) -> Result<LoadedPlugin, Vec<String>> {
         let loaded = match &entry.source {
-            PluginSource::Builtin(builtin) => self.builtin(name, entry, builtin),
+            PluginSource::Builtin(builtin) => self.builtin(name, entry, builtin).await,
             PluginSource::Native(path) => self.native(name, entry, path).await,
             PluginSource::Wasm(path) => self.component(name, entry, path).await,
         };
         match loaded.map_err(|failure| failure.in_file(&entry.source)) {
-            Ok(ready) => loaded_plugin(name, entry, ready).await.or_else(|why| self.unloaded(name, entry, why)),
+            Ok(ready) => {
+                warn_of_denials(name, entry, &ready.manifest);
+                let sha256 = ready.sha256.clone();
+                match loaded_plugin(name, entry, ready, self.limits(entry)).await {
+                    Ok(plugin) => Ok(plugin),
+                    Err(why) => unloaded(name, entry, why, sha256),
+                }
+            }
             Err(Failure::Config(faults)) => Err(faults),
-            Err(Failure::Load(why)) => self.unloaded(name, entry, why),
+            Err(Failure::Load { why, sha256 }) => unloaded(name, entry, why, sha256),
         }
     }
 
-    fn unloaded(&self, name: &str, entry: &PluginEntry, why: String) -> Result<LoadedPlugin, Vec<String>> {
-        if entry.required {
-            return Err(vec![format!("{why}; without `required = true` the server would start and its calls fail")]);
-        }
-        tracing::error!(plugin = name, why, "a plugin could not be loaded: its calls answer unavailable");
-        Ok(unavailable(name, entry, why))
-    }
-
-    fn builtin(&self, name: &str, entry: &PluginEntry, builtin: &str) -> Result<Ready, Failure> {
+    async fn builtin(&self, name: &str, entry: &PluginEntry, builtin: &str) -> Result<Ready, Failure> {
         let plugin = self.environment.builtins.get(builtin).ok_or_else(|| {
             let known = self.environment.builtins.keys().cloned().collect::<Vec<_>>().join(", ");
             Failure::Config(vec![format!("source: there is no builtin `{builtin}`, but {known}")])
@@ -107,7 +118,8 @@ impl<'a> Loader<'a> {
         };
         let linked = Linked::new(plugin, &entry.config_json).map_err(config_faults)?;
         let (kinds, host) = (linked.kinds(), self.host(name, entry, allowed)?);
-        Ok(Ready { packaging: Box::new(linked), manifest, kinds, host, sha256: None })
+        let sha256 = blocking(|| Ok(own_code::sha256().map(str::to_owned))).await?;
+        Ok(Ready { packaging: Box::new(linked), manifest, kinds, host, sha256 })
     }
 
     async fn native(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
@@ -118,39 +130,53 @@ impl<'a> Loader<'a> {
             Failure::Config(vec!["sha256: missing; a native plugin loads only by its hash".to_owned()])
         })?;
         let host = self.host(name, entry, allowed(entry)?)?;
-        let (path, folder, loading) = (path.to_owned(), self.environment.cache_dir.clone(), Arc::clone(&host));
-        let (plugin, sha256) = blocking(move || {
-            let bytes = read(&path)?;
+        let (bytes, found) = read(path).await?;
+        let ready = self.library(bytes, sha256, host).await.map_err(|failure| failure.of_file(&found))?;
+        Ok(Ready { sha256: Some(found), ..ready })
+    }
+
+    /// The library that `bytes` are, where their hash is `sha256`.
+    async fn library(&self, bytes: Vec<u8>, sha256: String, host: Arc<PluginHost>) -> Result<Ready, Failure> {
+        let (folder, loading) = (self.environment.cache_dir.clone(), Arc::clone(&host));
+        let plugin = blocking(move || {
             let private = PrivateDir::open(&folder).map_err(|error| error.to_string())?;
-            let plugin = NativePlugin::load(&bytes, &sha256, &private, loading, Handle::current())?;
-            Ok((plugin, sha256_hex(&bytes)))
+            NativePlugin::load(&bytes, &sha256, &private, loading, Handle::current())
         })
         .await?;
         plugin.start().await.map_err(|error| error.to_string())?.map_err(config_faults)?;
         let (manifest, kinds) = (plugin.manifest().clone(), plugin.kinds());
         if kinds.is_empty() {
-            return Err(Failure::Load("it exports no kind of plugin that this server knows".to_owned()));
+            return Err("it exports no kind of plugin that this server knows".to_owned().into());
         }
-        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: Some(sha256) })
+        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: None })
     }
 
     #[cfg(feature = "wasm")]
     async fn component(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
         let wasm = match &self.wasm {
             Some(wasm) => Arc::clone(wasm.as_ref().map_err(Clone::clone)?),
-            None => return Err(Failure::Load("there is no Wasm host".to_owned())),
+            None => return Err("there is no Wasm host".to_owned().into()),
         };
         let host = self.host(name, entry, allowed(entry)?)?;
-        let (path, expected, reuse) = (path.to_owned(), entry.sha256.clone(), entry.reuse);
-        let (plugin, sha256) = blocking(move || {
-            let bytes = read(&path)?;
-            let found = sha256_hex(&bytes);
-            if expected.is_some_and(|expected| !found.eq_ignore_ascii_case(&expected)) {
-                return Err(format!("its sha256 is {found}, the entry says another"));
-            }
-            Ok((wasm.load(&bytes, reuse)?, found))
-        })
-        .await?;
+        let (bytes, found) = read(path).await?;
+        let ready = Self::guest(wasm, bytes, found.clone(), entry, host).await;
+        ready.map_err(|failure| failure.of_file(&found))
+    }
+
+    /// The component that `bytes`, whose hash is `sha256`, are.
+    #[cfg(feature = "wasm")]
+    async fn guest(
+        wasm: Arc<WasmHost>,
+        bytes: Vec<u8>,
+        sha256: String,
+        entry: &PluginEntry,
+        host: Arc<PluginHost>,
+    ) -> Result<Ready, Failure> {
+        if entry.sha256.as_ref().is_some_and(|expected| !sha256.eq_ignore_ascii_case(expected)) {
+            return Err(format!("its sha256 is {sha256}, the entry says another").into());
+        }
+        let reuse = entry.reuse;
+        let plugin = blocking(move || wasm.load(&bytes, reuse)).await?;
         let limits = Limits::new(entry.limits.clone()).of_lifecycle();
         let call = || Arc::new(CallHost::new(Arc::clone(&host), "", limits, None, None));
         let described = async {
@@ -174,6 +200,13 @@ impl<'a> Loader<'a> {
         Err(Failure::Config(vec!["source: this server was built without the Wasm host".to_owned()]))
     }
 
+    fn limits(&self, entry: &PluginEntry) -> Limits {
+        match entry.source {
+            PluginSource::Builtin(_) => Limits::linked(entry.limits.clone(), self.environment.services.hashing()),
+            PluginSource::Native(_) | PluginSource::Wasm(_) => Limits::new(entry.limits.clone()),
+        }
+    }
+
     fn host(&self, name: &str, entry: &PluginEntry, allowed: Vec<Interface>) -> Result<Arc<PluginHost>, Failure> {
         let services = Arc::clone(&self.environment.services);
         let mut host =
@@ -189,14 +222,14 @@ impl<'a> Loader<'a> {
     fn secrets(&self, name: &str, entry: &PluginEntry) -> Result<Secrets, Failure> {
         let (mut secrets, mut faults) = (Secrets::new(), Vec::new());
         for (secret, source) in &entry.secrets {
-            match secret::resolve(source, &format!("secrets.{secret}"), &self.environment.variables) {
+            match secret::resolve(source, &self.environment.variables) {
                 Ok(found) => {
                     if let Some(warning) = &found.warning {
-                        tracing::warn!("plugins.{name}.{warning}");
+                        tracing::warn!("plugins.{name}.secrets.{secret}: {warning}");
                     }
                     secrets.insert(secret.clone(), found.bytes);
                 }
-                Err(error) => faults.push(error.to_string()),
+                Err(error) => faults.push(format!("secrets.{secret}: {error}")),
             }
         }
         if faults.is_empty() { Ok(secrets) } else { Err(Failure::Config(faults)) }
@@ -230,18 +263,46 @@ fn allowed(entry: &PluginEntry) -> Result<Vec<Interface>, Failure> {
     if faults.is_empty() { Ok(interfaces) } else { Err(Failure::Config(faults)) }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| error.to_string())
+/// What a plugin's file says that it wants and does not get: its calls answer `denied`.
+fn warn_of_denials(name: &str, entry: &PluginEntry, manifest: &Manifest) {
+    if matches!(entry.source, PluginSource::Builtin(_)) {
+        return;
+    }
+    let allowed = |wanted: &String| entry.allow.iter().flatten().any(|allowed| allowed == wanted);
+    let granted = |wanted: &String| Interface::GRANTED.iter().any(|interface| interface.name() == wanted);
+    for wanted in manifest.wants.iter().filter(|wanted| granted(wanted) && !allowed(wanted)) {
+        tracing::warn!(plugin = name, "the plugin wants `{wanted}`, which is not in its `allow` list");
+    }
+}
+
+/// The bytes of a file, and their SHA-256 in hex.
+async fn read(path: &Path) -> Result<(Vec<u8>, String), Failure> {
+    let path = path.to_owned();
+    blocking(move || {
+        let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
+        let sha256 = sha256_hex(&bytes);
+        Ok((bytes, sha256))
+    })
+    .await
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> Result<T, Failure> {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err("loading it panicked".to_owned())).map_err(Failure::Load)
+    done.unwrap_or_else(|_| Err("loading it panicked".to_owned())).map_err(Failure::from)
 }
 
-async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready) -> Result<LoadedPlugin, String> {
+/// A plugin whose file is not what it should be: the server starts without it, unless it is `required`.
+fn unloaded(name: &str, entry: &PluginEntry, why: String, sha256: Option<String>) -> Result<LoadedPlugin, Vec<String>> {
+    if entry.required {
+        return Err(vec![format!("{why}; without `required = true` the server would start and its calls fail")]);
+    }
+    tracing::error!(plugin = name, why, "a plugin could not be loaded: its calls answer unavailable");
+    Ok(unavailable(name, entry, why, sha256))
+}
+
+async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready, limits: Limits) -> Result<LoadedPlugin, String> {
     let Ready { packaging, manifest, kinds, host, sha256 } = ready;
-    let hosted = Hosted::new(packaging, host, Limits::new(entry.limits.clone()));
+    let hosted = Hosted::new(packaging, host, limits);
     let grant_types = if kinds.contains(&Kind::ExtensionGrant) {
         let named = hosted.grant_types().await;
         named.map_err(|error| format!("it does not name its grant types: {error}"))?
@@ -260,12 +321,12 @@ async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready) -> Result<
     })
 }
 
-fn unavailable(name: &str, entry: &PluginEntry, why: String) -> LoadedPlugin {
+fn unavailable(name: &str, entry: &PluginEntry, why: String, sha256: Option<String>) -> LoadedPlugin {
     LoadedPlugin {
         name: name.to_owned(),
         packaging: packaging_kind(entry),
         version: String::new(),
-        sha256: entry.sha256.clone(),
+        sha256,
         kinds: Vec::new(),
         self_contained: false,
         grant_types: Vec::new(),

@@ -66,11 +66,18 @@ async fn the_builtin_accounts_verify_through_the_host() {
 }
 
 #[tokio::test]
+async fn a_builtins_code_is_the_executables() {
+    let registry = load(vec![("local", builtin("accounts"))]).await.unwrap();
+    let sha256 = registry.plugin("local").unwrap().sha256.as_deref();
+    assert!(sha256.is_some_and(|sha256| sha256.len() == 64) && sha256 == super::super::own_code::sha256());
+}
+
+#[tokio::test]
 async fn an_allow_list_without_accounts_takes_them_from_a_builtin() {
     let entry = PluginEntry { allow: Some(vec![]), ..builtin("accounts") };
     let registry = load(vec![("local", entry)]).await.unwrap();
     let answer = registry.user_verifier("local").unwrap().verify(&CallContext::default(), password("ann", "x")).await;
-    assert!(matches!(answer, Err(PluginError::Denied(_))));
+    assert!(matches!(answer.unwrap_err().error, PluginError::Denied(_)));
 }
 
 #[tokio::test]
@@ -141,12 +148,22 @@ async fn a_plugin_that_cannot_be_loaded_is_unavailable_and_no_more() {
     let registry = loaded.unwrap();
     assert!(registry.plugin("ldap").unwrap().failure().unwrap().contains("missing.so"));
     let answer = registry.user_verifier("ldap").unwrap().verify(&CallContext::default(), password("ann", "x")).await;
-    assert!(matches!(answer, Err(PluginError::Unavailable(_))));
+    assert!(matches!(answer.unwrap_err().error, PluginError::Unavailable(_)));
     assert!(registry.plugin("local").unwrap().failure().is_none());
 
     let required = PluginEntry { required: true, ..missing() };
     let (_folder, loaded) = load_with(vec![("ldap", required)], trust).await;
     assert!(errors(loaded)[0].starts_with("plugins.ldap: missing.so"));
+}
+
+#[tokio::test]
+async fn what_keeps_the_server_from_starting_does_not_hide_what_would_not() {
+    let optional = PluginEntry { sha256: Some("00".to_owned()), ..entry(PluginSource::Native("missing.so".into())) };
+    let trust = Trust { native: true, ..Trust::default() };
+    let (_folder, loaded) = load_with(vec![("a", optional), ("b", builtin("jtw"))], trust).await;
+    let errors = errors(loaded);
+    assert!(errors.len() == 2 && errors[0].starts_with("plugins.b: source:"), "{errors:?}");
+    assert!(errors[1].starts_with("plugins.a: missing.so"), "{errors:?}");
 }
 
 #[cfg(feature = "wasm")]

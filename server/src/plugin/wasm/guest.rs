@@ -1,13 +1,15 @@
 //! Instances: made for one call, or kept for a bounded number of calls, never shared by two.
 
 use super::engine::{TICK, Ticker};
+use super::room::Room;
 use super::state::State;
+use crate::plugin::Fault;
 use crate::plugin::host::CallHost;
 use crate::plugin::limits::{CallLimits, MAX_PAYLOAD_BYTES};
 use crate::plugin::log_line::safe;
 use pintle_plugin_api::PluginError;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Store, StoreContextMut, Trap, UpdateDeadline};
 
@@ -24,26 +26,46 @@ pub(super) struct Guest {
 }
 
 /// A guest that may be called again.
-struct Kept {
+pub(super) struct Kept {
     guest: Guest,
     calls: u32,
-    _room: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
+}
+
+/// The guests of one component that wait for their next call.
+#[derive(Default)]
+pub(super) struct Shelf(Mutex<Vec<Kept>>);
+
+impl Shelf {
+    /// One of them.
+    pub(super) fn take(&self) -> Option<Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Puts one more there, where there is space.
+    fn put(&self, kept: Kept) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() < MAX_KEPT {
+            all.push(kept);
+        }
+    }
 }
 
 /// The instances of one component.
 pub(super) struct Guests {
     instance: InstancePre<State>,
     ticker: Arc<Ticker>,
-    room: Arc<Semaphore>,
+    room: Arc<Room>,
     reuse: u32,
-    kept: Mutex<Vec<Kept>>,
+    kept: Arc<Shelf>,
 }
 
 impl Guests {
-    /// - `room`: how many instances the pool has left
+    /// - `room`: the places of all components' instances
     /// - `reuse`: calls of one instance
-    pub(super) fn new(instance: InstancePre<State>, ticker: Arc<Ticker>, room: Arc<Semaphore>, reuse: u32) -> Self {
-        Self { instance, ticker, room, reuse: reuse.clamp(1, MAX_REUSE), kept: Mutex::default() }
+    pub(super) fn new(instance: InstancePre<State>, ticker: Arc<Ticker>, room: Arc<Room>, reuse: u32) -> Self {
+        let kept = room.shelf();
+        Self { instance, ticker, room, reuse: reuse.clamp(1, MAX_REUSE), kept }
     }
 
     /// Runs `work` on an instance that no other call has. Where it fails, or this future is dropped, the store goes.
@@ -54,7 +76,7 @@ impl Guests {
     ) -> Result<T, PluginError> {
         let limits = host.limits();
         let _ticking = self.ticker.run();
-        let mut kept = match self.take() {
+        let mut kept = match self.kept.take() {
             Some(mut kept) => {
                 begin(&mut kept.guest.store, host);
                 kept
@@ -72,30 +94,27 @@ impl Guests {
 
     async fn instantiate(&self, host: Arc<CallHost>) -> Result<Kept, PluginError> {
         let limits = host.limits();
-        let room = Arc::clone(&self.room).acquire_owned().await;
-        let room = room.map_err(|_| PluginError::Unavailable("the server is stopping".to_owned()))?;
+        let place = self.room.enter().await;
+        let place = place.ok_or_else(|| PluginError::Unavailable("the server is stopping".to_owned()))?;
         let mut store = Store::new(self.instance.engine(), State::new(limits.memory_bytes));
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(MAX_PAYLOAD_BYTES);
         store.epoch_deadline_callback(spend_tick);
         begin(&mut store, host);
         match self.instance.instantiate_async(&mut store).await {
-            Ok(instance) => Ok(Kept { guest: Guest { store, instance }, calls: 0, _room: room }),
+            Ok(instance) => Ok(Kept { guest: Guest { store, instance }, calls: 0, _place: place }),
             Err(error) => Err(failure(&error, store.data(), limits)),
         }
-    }
-
-    fn take(&self) -> Option<Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     fn keep(&self, mut kept: Kept) {
         kept.calls += 1;
         kept.guest.store.data_mut().host = None;
         if kept.calls < self.reuse {
-            let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            if all.len() < MAX_KEPT {
-                all.push(kept);
+            self.kept.put(kept);
+            // Only then: who comes to wait after this finds it on the shelf.
+            if self.room.waiting() > 0 {
+                drop(self.kept.take());
             }
         }
     }
@@ -105,6 +124,7 @@ impl Guests {
 fn begin(store: &mut Store<State>, host: Arc<CallHost>) {
     let ticks = host.limits().cpu.as_millis().div_ceil(TICK.as_millis());
     store.data_mut().ticks_left = u64::try_from(ticks).unwrap_or(u64::MAX).max(1);
+    store.data_mut().memory.refused = false;
     store.data_mut().host = Some(host);
     store.set_epoch_deadline(1);
 }
@@ -122,16 +142,23 @@ fn spend_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateD
 }
 
 fn failure(error: &wasmtime::Error, state: &State, limits: CallLimits) -> PluginError {
-    let why = match error.downcast_ref::<Trap>() {
-        Some(Trap::Interrupt) => format!("it used more than {} ms of CPU time", limits.cpu.as_millis()),
-        _ if state.memory.refused => format!("it used more than {} bytes of memory", limits.memory_bytes),
-        _ => format!("it failed: {}", first_line(error)),
+    let (fault, why) = match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => {
+            (Fault::TimedOut, format!("it used more than {} ms of CPU time", limits.cpu.as_millis()))
+        }
+        _ if state.memory.refused => {
+            (Fault::Trapped, format!("it used more than {} bytes of memory", limits.memory_bytes))
+        }
+        _ => (Fault::Trapped, format!("it failed: {}", one_line(error))),
     };
+    if let Some(host) = &state.host {
+        host.blame(fault);
+    }
     PluginError::Internal(why)
 }
 
-/// The innermost cause on one line: what wraps it is a backtrace of the guest's.
-pub(super) fn first_line(error: &wasmtime::Error) -> String {
+/// The innermost cause on one line, whatever its lines: what wraps it is a backtrace of the guest's.
+pub(super) fn one_line(error: &wasmtime::Error) -> String {
     let cause = error.root_cause().to_string();
-    safe(cause.lines().next().unwrap_or_default(), MAX_ERROR_CHARS)
+    safe(&cause.split_whitespace().collect::<Vec<_>>().join(" "), MAX_ERROR_CHARS)
 }

@@ -30,11 +30,18 @@ impl Guest {
         Self::verify("(call $reject-with-count)")
     }
 
-    /// The same after some milliseconds of work, in which others get their turn.
-    pub(in crate::plugin) fn counting_slowly() -> Self {
+    /// The same once another call waits at the same place.
+    pub(in crate::plugin) fn meeting() -> Self {
+        Self::verify("(call $kv-get (i32.const 2104) (i32.const 4) (i32.const 8192)) (call $reject-with-count)")
+    }
+
+    /// Asks for more memory than it may have in its first call, and for a little in the others, which it must get.
+    pub(in crate::plugin) fn greedy_first_time() -> Self {
         Self::verify(
-            "(local $i i32) (loop (local.set $i (i32.add (local.get $i) (i32.const 1)))
-               (br_if 0 (i32.lt_u (local.get $i) (i32.const 20000000)))) (call $reject-with-count)",
+            "(if (i32.eqz (global.get $calls))
+               (then (drop (memory.grow (i32.const 2000))))
+               (else (if (i32.eq (memory.grow (i32.const 1)) (i32.const -1)) (then (unreachable)))))
+             (call $reject-with-count)",
         )
     }
 
@@ -63,7 +70,7 @@ impl Guest {
               (global $top (mut i32) (i32.const 65536))
               (global $calls (mut i32) (i32.const 0))
               (data (i32.const 16) "{manifest}")
-              (data (i32.const 2100) "hang")
+              (data (i32.const 2100) "hangmeet")
               (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
                 (local $at i32)
                 (local.set $at (i32.and (i32.add (global.get $top) (i32.const 7)) (i32.const -8)))

@@ -54,7 +54,7 @@ impl WasiView for State {
 /// Holds all memories of a guest together to one number of bytes.
 pub(super) struct MemoryLimit {
     bytes_left: usize,
-    /// Whether the guest asked for more than it may have.
+    /// Whether the guest asked for more than it may have, in this call.
     pub(super) refused: bool,
 }
 

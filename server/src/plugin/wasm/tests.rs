@@ -3,11 +3,11 @@
 use super::guests::{Guest as Text, component, wit, wit_of};
 use super::*;
 use crate::config::model::PluginLimits;
-use crate::plugin::UserVerifier as _;
 use crate::plugin::host::PluginHost;
 use crate::plugin::hosted::Hosted;
 use crate::plugin::limits::Limits;
 use crate::plugin::testing::{FakeServices, call_limits};
+use crate::plugin::{Fault, HostServices as _, UserVerifier as _};
 use std::time::{Duration, Instant};
 
 fn wasm_host() -> WasmHost {
@@ -23,9 +23,14 @@ fn call_host() -> Arc<CallHost> {
 }
 
 fn load(host: &WasmHost, text: &Text, reuse: u32) -> Arc<Hosted> {
+    load_with(Arc::default(), host, text, reuse)
+}
+
+fn load_with(services: Arc<FakeServices>, host: &WasmHost, text: &Text, reuse: u32) -> Arc<Hosted> {
     let plugin = host.load(&component(&wit(), text), reuse).unwrap();
     let limits = Limits::new(PluginLimits { timeout: Some(Duration::from_secs(2)), ..PluginLimits::default() });
-    Arc::new(Hosted::new(Box::new(plugin), plugin_host(&[Interface::Kv]), limits))
+    let offered = PluginHost::new("p", services, [Interface::Kv], "{}");
+    Arc::new(Hosted::new(Box::new(plugin), Arc::new(offered), limits))
 }
 
 fn request() -> VerifyRequest {
@@ -33,7 +38,7 @@ fn request() -> VerifyRequest {
 }
 
 async fn verify(plugin: &Hosted) -> Result<VerifyOutcome, PluginError> {
-    plugin.verify(&CallContext::default(), request()).await
+    plugin.verify(&CallContext::default(), request()).await.map_err(|ended| ended.error)
 }
 
 fn rejected(why: &str) -> Result<VerifyOutcome, PluginError> {
@@ -91,6 +96,21 @@ async fn a_memory_bomb_gets_no_more_than_its_share() {
     let bomb = "(loop (br_if 0 (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) (unreachable)";
     let error = besiege(&Text::verify(bomb)).await;
     assert_eq!(error, PluginError::Internal("it used more than 67108864 bytes of memory".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_known_whose_doing_the_end_of_a_call_was() {
+    let cases = [
+        ("(loop (br 0))", Fault::TimedOut),
+        ("(call $kv-get (i32.const 2100) (i32.const 4) (i32.const 4096))", Fault::TimedOut),
+        ("(unreachable)", Fault::Trapped),
+    ];
+    let host = wasm_host();
+    for (body, fault) in cases {
+        let plugin = load(&host, &Text::verify(body), 1);
+        let ended = plugin.verify(&CallContext::default(), request()).await.unwrap_err();
+        assert_eq!(ended.fault, fault, "{body}: {ended}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -169,9 +189,42 @@ async fn a_kept_instance_whose_call_was_dropped_is_not_called_again() {
 
 #[tokio::test]
 async fn two_calls_at_once_have_two_instances() {
-    let plugin = load(&wasm_host(), &Text::counting_slowly(), 100);
+    let plugin = load(&wasm_host(), &Text::meeting(), 100);
     let (one, other) = tokio::join!(verify(&plugin), verify(&plugin));
     assert_eq!((one, other), (rejected("1"), rejected("1")));
+}
+
+#[tokio::test]
+async fn memory_that_one_call_was_refused_is_not_held_against_the_next() {
+    let plugin = load(&wasm_host(), &Text::greedy_first_time(), 100);
+    for expected in ["1", "2", "3"] {
+        assert_eq!(verify(&plugin).await, rejected(expected));
+    }
+}
+
+#[tokio::test]
+async fn a_kept_instance_makes_room_for_another_component() {
+    let host = WasmHost { room: Arc::new(Room::new(1)), ..wasm_host() };
+    let (kept, other) = (load(&host, &Text::counting(), 100), load(&host, &Text::counting(), 100));
+    for plugin in [&kept, &other, &kept] {
+        assert_eq!(verify(plugin).await, rejected("1"));
+    }
+}
+
+#[tokio::test]
+async fn an_instance_is_not_kept_while_another_component_waits() {
+    let host = WasmHost { room: Arc::new(Room::new(1)), ..wasm_host() };
+    let services = Arc::new(FakeServices::default());
+    let first = load_with(services.clone(), &host, &Text::meeting(), 100);
+    let other = load(&host, &Text::counting(), 100);
+    let meet = async {
+        while host.room.waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+        services.kv_get("p", "meet").await
+    };
+    let (one, another, _) = tokio::join!(verify(&first), verify(&other), meet);
+    assert_eq!((one, another), (rejected("1"), rejected("1")));
 }
 
 #[tokio::test]
@@ -253,4 +306,10 @@ fn a_compiled_component_is_cached_and_a_changed_one_is_not_run() {
     cache.write(&name, &compiled).unwrap();
     host.load(&bytes, 1).unwrap();
     assert_ne!(cache.read(&name).unwrap().unwrap(), compiled, "it was compiled anew");
+}
+
+#[test]
+fn an_error_of_several_lines_is_shown_whole_on_one() {
+    let error = wasmtime::Error::msg("signature: expected=[\n    I32,\n] found=[]");
+    assert_eq!(super::one_line(&error), "signature: expected=[ I32, ] found=[]");
 }

@@ -32,7 +32,7 @@ async fn race(check: &Check, from_absent: bool) -> Outcome {
     let mut winners = Vec::new();
     while let Some(joined) = racers.join_next().await {
         match check.ok(joined)? {
-            (racer, Ok(())) => winners.push(racer),
+            (racer, Ok(_)) => winners.push(racer),
             (_, Err(CommitError::Conflict)) => {}
             (racer, Err(error)) => return check.ok(Err(format!("racer {racer}: {error}"))),
         }
@@ -53,7 +53,7 @@ async fn increment(check: &Check) -> Outcome<u32> {
         let loaded = found.map(|found| found.version);
         let batch = Batch::new().expect_as_loaded(key("a"), loaded).put(key("a"), next.to_be_bytes().into(), None);
         match check.store.commit(batch).await {
-            Ok(()) => return Ok(next),
+            Ok(_) => return Ok(next),
             Err(CommitError::Conflict) => {}
             Err(error) => return check.ok(Err(error)),
         }

@@ -39,8 +39,12 @@ async fn versions(check: &Check) -> Outcome {
         check.holds(next > last, || format!("{next:?} came after {last:?}"))?;
         last = next;
     }
-    check.commit(Batch::new().put(key("b"), vec![], None).put(key("c"), vec![], None)).await?;
-    check.holds(check.version("b").await? > last, || "another key's version is no later".into())
+    let both = check.commit(Batch::new().put(key("b"), vec![], None).put(key("c"), vec![], None)).await?;
+    check.holds(check.version("b").await? > last, || "another key's version is no later".into())?;
+    for name in ["b", "c"] {
+        check.same("the version that the commit returned", both, check.version(name).await?)?;
+    }
+    Ok(())
 }
 
 async fn changes(check: &Check) -> Outcome {

@@ -9,11 +9,11 @@ use super::cell;
 use super::table::{Expired, Records, Table};
 use super::versions::Versions;
 use crate::clock::{Clock, UnixTime};
-use crate::store::{Batch, Change, CommitError, Key, StoreError, Stored};
+use crate::store::{Batch, Change, CommitError, GroupObserver, Key, StoreError, Stored, Version};
 use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use tokio::sync::oneshot;
 
 /// A group ends at so many requests, or so many bytes of values.
@@ -22,7 +22,7 @@ const GROUP_BYTES: usize = 1024 * 1024;
 
 /// What the committer is asked to do.
 pub(super) enum Request {
-    Commit(Batch, oneshot::Sender<Result<(), CommitError>>),
+    Commit(Batch, oneshot::Sender<Result<Version, CommitError>>),
     /// Removes those records that are still at their version; answers how many.
     Remove(Expired, oneshot::Sender<Result<usize, StoreError>>),
 }
@@ -40,7 +40,7 @@ impl Request {
 
 /// An answer that waits for the sync.
 enum Answer {
-    Commit(oneshot::Sender<Result<(), CommitError>>, Result<(), CommitError>),
+    Commit(oneshot::Sender<Result<Version, CommitError>>, Result<Version, CommitError>),
     Remove(oneshot::Sender<Result<usize, StoreError>>, Result<usize, StoreError>),
 }
 
@@ -78,6 +78,17 @@ pub(super) struct Counters {
     pub(super) database_bytes: AtomicU64,
     pub(super) commits: AtomicU64,
     pub(super) syncs: AtomicU64,
+    pub(super) observer: OnceLock<GroupObserver>,
+}
+
+impl Counters {
+    fn committed(&self, commits: u64) {
+        self.commits.fetch_add(commits, Ordering::Relaxed);
+        // A group may be a sweep's removals alone, or batches that all lost a race.
+        if let Some(observer) = self.observer.get().filter(|_| commits > 0) {
+            observer(commits);
+        }
+    }
 }
 
 pub(super) struct Committer {
@@ -119,7 +130,9 @@ impl Committer {
         }
         let changes = group.changes;
         let synced = self.write(changes).map_err(|fault| self.table.fail(fault));
-        self.counters.commits.fetch_add(commits, Ordering::Relaxed);
+        if synced.is_ok() {
+            self.counters.committed(commits);
+        }
         for answer in answers {
             answer.send(synced.clone());
         }
@@ -164,7 +177,7 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
-    fn commit(&mut self, batch: Batch, versions: &mut Versions) -> Result<(), CommitError> {
+    fn commit(&mut self, batch: Batch, versions: &mut Versions) -> Result<Version, CommitError> {
         for (key, condition) in &batch.preconditions {
             if !self.with_current(key, |stored| condition.holds(stored, self.now))? {
                 return Err(CommitError::Conflict);
@@ -178,7 +191,7 @@ impl Group<'_> {
             };
             self.changes.insert(key, new);
         }
-        Ok(())
+        Ok(version)
     }
 
     fn remove(&mut self, expired: Expired) -> Result<usize, StoreError> {

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 const OWNER_FOLDER: u32 = 0o700;
 const OWNER_FILE: u32 = 0o600;
+const SLED: &str = "sled";
 
 /// A folder that is locked until this is dropped.
 pub(super) struct Folder {
@@ -27,11 +28,13 @@ pub(super) struct Folder {
 impl Folder {
     pub(super) fn lock(path: &Path) -> Result<Self, OpenError> {
         let failed = |cause: io::Error| OpenError::Folder { path: path.into(), cause };
-        make_folder(path).map_err(failed)?;
-        fs::set_permissions(path, Permissions::from_mode(OWNER_FOLDER)).map_err(failed)?;
+        make_folder(path).map_err(|cause| failed(at(path)(cause)))?;
+        fs::set_permissions(path, Permissions::from_mode(OWNER_FOLDER)).map_err(|cause| failed(at(path)(cause)))?;
+        let file = path.join("lock");
+        let failed = |cause: io::Error| failed(at(&file)(cause));
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(OWNER_FILE);
-        let mut lock = options.open(path.join("lock")).map_err(failed)?;
+        let mut lock = options.open(&file).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::Error(cause)) => return Err(failed(cause)),
@@ -42,7 +45,7 @@ impl Folder {
     }
 
     fn sled(&self) -> PathBuf {
-        self.path.join("sled")
+        self.path.join(SLED)
     }
 
     /// Makes the folder fit for sled to open; returns where.
@@ -50,7 +53,7 @@ impl Folder {
         let failed = |cause: io::Error| OpenError::Folder { path: self.path.clone(), cause };
         let new = self.path.join("sled.new");
         if new.exists() {
-            fs::remove_dir_all(&new).map_err(failed)?;
+            fs::remove_dir_all(&new).map_err(at(&new)).map_err(failed)?;
         }
         if self.sled().exists() {
             remove_unfinished_snapshots(&self.sled()).map_err(failed)?;
@@ -59,7 +62,7 @@ impl Folder {
             let damaged = |cause| OpenError::Damaged { path: self.path.clone(), cause };
             create(&new, migrations).map_err(damaged)?;
             sync_all_below(&new).map_err(failed)?;
-            fs::rename(&new, self.sled()).map_err(failed)?;
+            fs::rename(&new, self.sled()).map_err(at(&new)).map_err(failed)?;
             sync_folder(&self.path).map_err(failed)?;
         }
         Ok(self.sled())
@@ -80,7 +83,9 @@ impl Folder {
     /// sled's threads may keep its files locked for a moment after a store of this very process was dropped; another
     /// process is shut out by our own lock.
     pub(super) fn database(&self) -> io::Result<File> {
-        let database = File::open(self.sled().join("db"))?;
+        let path = self.sled().join("db");
+        // sled writes to it; a file of another user's is better named here.
+        let database = OpenOptions::new().read(true).write(true).open(&path).map_err(at(&path))?;
         for _ in 0..500 {
             match database.try_lock() {
                 Ok(()) => return database.unlock().map(|()| database),
@@ -96,15 +101,25 @@ impl Folder {
         let mut bytes = 0;
         for entry in fs::read_dir(self.sled())? {
             let entry = entry?;
-            let metadata = entry.metadata()?;
+            let (path, metadata) = (entry.path(), entry.metadata()?);
             let mode = if metadata.is_dir() { OWNER_FOLDER } else { OWNER_FILE };
-            fs::set_permissions(entry.path(), Permissions::from_mode(mode))?;
+            fs::set_permissions(&path, Permissions::from_mode(mode)).map_err(at(&path))?;
             if metadata.is_file() && entry.file_name() != "db" {
                 bytes += metadata.len();
             }
         }
         Ok(bytes)
     }
+}
+
+/// Names the file in what the system says of it.
+fn at(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    move |cause| io::Error::new(cause.kind(), format!("{}: {cause}", path.display()))
+}
+
+/// Whether a store was made in this folder: it gets its name once it is whole.
+pub(super) fn holds_store(path: &Path) -> bool {
+    path.join(SLED).exists()
 }
 
 /// Makes the folder and those above it, durably.
@@ -128,24 +143,25 @@ fn create(path: &Path, migrations: &[Migration]) -> sled::Result<()> {
 }
 
 fn remove_unfinished_snapshots(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(folder).map_err(at(folder))? {
         let path = entry?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if name.starts_with("snap.") && name.ends_with(".generating") {
             tracing::warn!(file = %path.display(), "removing an unfinished snapshot: an earlier start was killed");
-            fs::remove_file(&path)?;
+            fs::remove_file(&path).map_err(at(&path))?;
         }
     }
     Ok(())
 }
 
 fn sync_all_below(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
+    for entry in fs::read_dir(folder).map_err(at(folder))? {
         let entry = entry?;
+        let path = entry.path();
         if entry.file_type()?.is_dir() {
-            sync_all_below(&entry.path())?;
+            sync_all_below(&path)?;
         } else {
-            File::open(entry.path())?.sync_all()?;
+            File::open(&path).and_then(|file| file.sync_all()).map_err(at(&path))?;
         }
     }
     sync_folder(folder)
@@ -153,5 +169,5 @@ fn sync_all_below(folder: &Path) -> io::Result<()> {
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    File::open(folder)?.sync_all()
+    File::open(folder).and_then(|open| open.sync_all()).map_err(at(folder))
 }

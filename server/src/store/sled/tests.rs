@@ -154,6 +154,9 @@ async fn after_a_panic_in_the_committer_nothing_is_answered() {
 async fn batches_that_wait_together_share_a_sync() {
     let engine = Sled::default();
     let store = engine.create(clock()).unwrap();
+    let groups = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = groups.clone();
+    store.observe_groups(Box::new(move |commits| seen.lock().unwrap().push(commits)));
     let commits = (0..100).map(|number| {
         let store = store.clone();
         async move { store.commit(Batch::new().put(key(&format!("{number}")), vec![0; 100], None)).await }
@@ -164,6 +167,9 @@ async fn batches_that_wait_together_share_a_sync() {
     let stats = store.stats();
     assert_eq!(stats.commits, 100);
     assert!(stats.syncs < 50, "{stats:?}");
+    let groups = groups.lock().unwrap();
+    assert_eq!((groups.iter().sum::<u64>(), groups.len() as u64), (100, stats.syncs));
+    assert!(groups.iter().any(|commits| *commits > 1), "{groups:?}");
     assert!(stats.disk_bytes > 10_000, "{stats:?}");
 }
 
@@ -284,4 +290,15 @@ async fn an_older_store_is_migrated_step_by_step_and_a_newer_one_refused() {
     let error = open(&[rename]).err().unwrap();
     assert!(matches!(error, OpenError::Newer { found: 3, newest: 2, .. }), "{error}");
     assert!(error.to_string().contains("later release"), "{error}");
+}
+
+#[test]
+fn the_file_that_cannot_be_used_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store");
+    std::fs::create_dir_all(path.join("lock")).unwrap();
+    let options = SledOptions { path: path.clone(), cache_mib: 1 };
+    let error = SledStore::open(options, Arc::new(ManualClock::default())).err().unwrap().to_string();
+    assert!(error.contains(&format!("cannot be used: {}/lock: Is a directory", path.display())), "{error}");
+    assert!(!SledStore::exists(&path));
 }

@@ -13,6 +13,7 @@ typedef struct {
 static volatile int released;    /* lets hanging calls go on */
 static volatile int late_status; /* what the host said to a call that was over */
 static volatile int destroyed;
+static volatile int created;
 
 static void free_owner(pintle_buf *buf) { free(buf->owner); }
 
@@ -28,6 +29,13 @@ static int32_t create(const pintle_host *host, pintle_slice config, void **insta
         say(err, "[\"faulty: is not a key\"]");
         return PINTLE_ERROR;
     }
+    created++;
+#ifdef SLOW_AGAIN
+    if (created > 1) usleep(SLOW_AGAIN);
+#endif
+#ifdef BROKEN_AGAIN
+    if (created == 2) return -3;
+#endif
     instance_t *self = calloc(1, sizeof *self);
     self->host = host;
     *instance = self;
@@ -67,6 +75,7 @@ static int32_t call(void *instance, uint64_t call_id, uint32_t method, pintle_sl
     if (!strcmp(name, "unsupported")) return PINTLE_UNSUPPORTED;
     if (!strcmp(name, "unknown-status")) return say(resp, "{\"accepted\":{\"account\":{\"id\":\"1\",\"username\":\"x\"}}}"), 77;
     if (!strcmp(name, "fatal")) return say(resp, "{\"accepted\":{\"account\":{\"id\":\"1\",\"username\":\"x\"}}}"), -7;
+    if (!strcmp(name, "created")) return reject_with(resp, created), PINTLE_OK;
     if (!strcmp(name, "destroyed")) return reject_with(resp, destroyed), PINTLE_OK;
     if (!strcmp(name, "late-status")) return reject_with(resp, late_status), PINTLE_OK;
     if (!strcmp(name, "release")) return released = 1, reject_with(resp, 0), PINTLE_OK;

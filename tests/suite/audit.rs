@@ -1,0 +1,203 @@
+//! The audit log, line by line.
+
+use async_trait::async_trait;
+use pintle::plugin::{CallError, UserVerifier};
+use pintle_plugin_api::{CallContext, PluginError, VerifyOutcome, VerifyRequest};
+use pintle_tests::{Caller, Options, TestServer};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+const CONFIG: &str = r#"
+issuer = "http://127.0.0.1:{port}"
+data_dir = "data"
+[listen]
+address = "127.0.0.1:{port}"
+[[clients]]
+id = "app"
+type = "confidential"
+secret = { value = "app-secret" }
+trusted = true
+grants = ["password", "refresh_token", "client_credentials"]
+scopes = ["read", "write"]
+[[clients]]
+id = "other"
+type = "confidential"
+secret = { value = "other-secret" }
+grants = ["client_credentials"]
+scopes = ["read"]
+[plugins.local]
+source = "builtin:accounts"
+[users]
+chain = ["local"]
+"#;
+
+const LOGIN: &str = "grant_type=password&username=dory&password=dorypass&scope=read";
+
+/// A server and the audit file that it writes.
+struct Audited {
+    server: TestServer,
+    folder: TempDir,
+}
+
+impl Audited {
+    async fn start(options: Options) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let overlay = format!("[log]\naudit = \"{}\"\n", folder.path().join("audit.log").display());
+        let server = options.overlay(&overlay).start().await;
+        server.user("dory", "dorypass").await;
+        Self { server, folder }
+    }
+
+    /// The lines, without what differs from run to run; those have to be there, as has a hash for every plugin.
+    async fn lines(self) -> Vec<Value> {
+        let Self { server, folder } = self;
+        let file = folder.path().join("audit.log");
+        let weak = Arc::downgrade(&server.app);
+        server.stop().await;
+        // The connections' tasks hold the server; its end writes what is queued.
+        while weak.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let text = std::fs::read_to_string(file).unwrap();
+        text.lines().map(|line| bare(serde_json::from_str(line).unwrap())).collect()
+    }
+}
+
+fn bare(mut line: Value) -> Value {
+    let fields = line.as_object_mut().unwrap();
+    for varies in ["time", "request", "ip"] {
+        assert!(fields.remove(varies).is_some(), "{varies}");
+    }
+    for plugin in fields.get_mut("plugins").and_then(Value::as_array_mut).into_iter().flatten() {
+        let plugin = plugin.as_object_mut().unwrap();
+        assert!(plugin["sha256"].as_str().is_some_and(|hash| hash.len() == 64), "{plugin:?}");
+        plugin.remove("sha256");
+        plugin.remove("ms");
+    }
+    line
+}
+
+async fn as_app(caller: &Caller, path: &str, body: &str) -> pintle_tests::Answer {
+    caller.post_as("app", "app-secret", path, body).await
+}
+
+fn verdict(name: &str, verdict: &str) -> Value {
+    json!({ "name": name, "verdict": verdict })
+}
+
+#[tokio::test]
+async fn introspection_and_revocation_say_whose_token_it_was_and_what_came_of_it() {
+    let audited = Audited::start(Options::new(CONFIG)).await;
+    let caller = audited.server.caller();
+    let tokens = as_app(&caller, "/token", LOGIN).await;
+    let (access, refresh) = (tokens.field("access_token"), tokens.field("refresh_token"));
+    as_app(&caller, "/introspect", &format!("token={access}")).await;
+    caller.post_as("other", "other-secret", "/introspect", &format!("token={refresh}")).await;
+    caller.post_as("other", "other-secret", "/revoke", &format!("token={refresh}")).await;
+    as_app(&caller, "/revoke", &format!("token={refresh}")).await;
+    as_app(&caller, "/introspect", &format!("token={access}")).await;
+    as_app(&caller, "/revoke", "token=nonsense").await;
+    let lines = audited.lines().await;
+    let (sub, family) = (&lines[1]["sub"], &lines[1]["family"]);
+    assert!(sub.is_string() && family.is_string(), "{}", lines[1]);
+    let dory = |event: &str, client: &str| json!({ "event": event, "client": client, "sub": sub, "username": "dory", "family": family });
+    let with = |mut line: Value, name: &str, value: Value| {
+        line[name] = value;
+        line
+    };
+    let mine = json!([verdict("jwt", "mine")]);
+    let introspected = |client, verdict: &str| with(dory("token.introspected", client), "verdict", verdict.into());
+    let unknown = json!({ "event": "token.not_revoked", "client": "app", "verdict": "unknown",
+        "plugins": [verdict("jwt", "not-mine"), verdict("opaque", "not-mine")] });
+    let expected = [
+        with(introspected("app", "active"), "plugins", mine.clone()),
+        introspected("other", "inactive"),
+        with(dory("token.not_revoked", "other"), "verdict", "foreign".into()),
+        dory("token.revoked", "app"),
+        with(introspected("app", "inactive"), "plugins", mine),
+        unknown,
+    ];
+    // The first two are the login's.
+    assert_eq!(lines[2..], expected);
+}
+
+#[tokio::test]
+async fn a_login_is_a_decision_of_its_own() {
+    let audited = Audited::start(Options::new(CONFIG)).await;
+    let caller = audited.server.caller();
+    as_app(&caller, "/token", LOGIN).await;
+    as_app(&caller, "/token", "grant_type=password&username=dory&password=wrong").await;
+    as_app(&caller, "/token", "grant_type=password&username=a-password&password=wrong").await;
+    let lines = audited.lines().await;
+    let plain = |line: Value, plugins: Value| {
+        let mut line = line;
+        line["plugins"] = plugins;
+        line["grant"] = "password".into();
+        line["client"] = "app".into();
+        line
+    };
+    let refused = |event: &str, found: &str, username: Option<&str>| {
+        let mut line = json!({ "event": event, "error": "invalid_grant" });
+        if let Some(username) = username {
+            line["username"] = username.into();
+        }
+        plain(line, json!([verdict("local", found)]))
+    };
+    let accepted = json!({ "event": "login.accepted", "username": "dory" });
+    let issued = json!({ "event": "token.issued", "username": "dory", "scope": "read",
+        "sub": lines[1]["sub"], "family": lines[1]["family"] });
+    let expected = [
+        plain(accepted, json!([verdict("local", "accepted")])),
+        plain(issued, json!([verdict("local", "accepted"), verdict("jwt", "issued")])),
+        refused("login.rejected", "rejected", Some("dory")),
+        refused("token.refused", "rejected", Some("dory")),
+        refused("login.rejected", "unknown-user", None),
+        refused("token.refused", "unknown-user", None),
+    ];
+    assert_eq!(lines, expected);
+}
+
+/// Has always a bad day.
+struct Broken;
+
+#[async_trait]
+impl UserVerifier for Broken {
+    async fn verify(&self, _call: &CallContext, _request: VerifyRequest) -> Result<VerifyOutcome, CallError> {
+        Err(PluginError::Unavailable("down".to_owned()).into())
+    }
+}
+
+#[tokio::test]
+async fn a_broken_backend_decides_nothing() {
+    let mut options = Options::new(CONFIG);
+    options.customize = Some(Box::new(|builder| builder.user_verifier("own", Arc::new(Broken))));
+    let audited = Audited::start(options).await;
+    as_app(&audited.server.caller(), "/token", LOGIN).await;
+    let lines = audited.lines().await;
+    let expected = ["login.failed", "token.refused"].map(|event| {
+        json!({ "event": event, "grant": "password", "client": "app", "error": "temporarily_unavailable",
+            "plugins": [verdict("own", "error")] })
+    });
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test]
+async fn a_refused_client_is_named_as_it_named_itself() {
+    let audited = Audited::start(Options::new(CONFIG)).await;
+    let caller = audited.server.caller();
+    let long = "x".repeat(300);
+    for (id, path) in [("app", "/token"), ("no\nbody", "/token"), (long.as_str(), "/revoke"), ("app", "/introspect")] {
+        let answer = caller.post_as(id, "wrong", path, "grant_type=client_credentials&token=t").await;
+        assert_eq!(answer.error(), "401 invalid_client", "{path}");
+    }
+    let lines = audited.lines().await;
+    let rejected = |client: &str| json!({ "event": "client.rejected", "client": client, "error": "invalid_client" });
+    let at_token = |client: &str| {
+        let mut line = rejected(client);
+        line["grant"] = "client_credentials".into();
+        line
+    };
+    let cut = format!("{}…", "x".repeat(256));
+    assert_eq!(lines, [at_token("app"), at_token("no\u{fffd}body"), rejected(&cut), rejected("app")]);
+}
