@@ -152,10 +152,11 @@ async fn what_is_not_granted_is_denied_in_every_packaging() {
         let plugin = registry.plugin("kinds").unwrap();
         let delivered = plugin.as_event_sink().unwrap().deliver(&call(), vec![event("a")]).await;
         let why = "the plugin's entry grants no `network`".to_owned();
-        assert_eq!(delivered, Err(PluginError::Denied(why)), "{packaging}");
+        assert_eq!(delivered.map_err(|ended| ended.error), Err(PluginError::Denied(why)), "{packaging}");
         let request =
             VerifyRequest { username: Some("ann".to_owned()), kind: "password".to_owned(), ..VerifyRequest::default() };
         let verified = plugin.as_user_verifier().unwrap().verify(&call(), request).await;
+        let verified = verified.map_err(|ended| ended.error);
         assert!(matches!(verified, Err(PluginError::Denied(_))), "{packaging}: {verified:?}");
     }
 }

@@ -9,6 +9,7 @@ mod chain;
 mod clients;
 mod cors;
 mod examples;
+mod grants;
 mod hostile;
 mod kill;
 mod kinds;

@@ -2,7 +2,7 @@
 //! said by the names of users, claims and grants.
 
 use pintle_plugin_api::{
-    Accepted, Account, AccountChange, AccountSource, Attr, Call, ClaimsSource, Directory, Event, EventSink,
+    Accepted, Account, AccountChange, AccountSource, Attr, Call, Challenge, ClaimsSource, Directory, Event, EventSink,
     ExtensionGrant, ExtensionGranted, ExtensionOutcome, HeaderValue, HttpRequest, Manifest, Plugin, PluginError,
     SourcePage, UserVerifier, VerifyOutcome, VerifyRequest, config, export_plugin,
 };
@@ -69,8 +69,15 @@ fn account(name: &str) -> Account {
 }
 
 impl UserVerifier for Kinds {
-    /// The password is the secret `key`.
+    /// The password is the secret `key`; of users whose name begins with `otp-` it is followed by the code `123456`.
     fn verify(&self, call: &Call<'_>, request: &VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+        if let ("otp", Some(state)) = (request.kind.as_str(), &request.state) {
+            let account = std::str::from_utf8(state).ok().and_then(|name| self.account("username", name));
+            return Ok(match account {
+                Some(account) if *request.secret == b"123456" => accepted(account, &["pwd", "otp"]),
+                _ => VerifyOutcome::Rejected("not the code".to_owned()),
+            });
+        }
         if request.kind != "password" {
             return Ok(VerifyOutcome::UnknownUser);
         }
@@ -80,8 +87,17 @@ impl UserVerifier for Kinds {
         if *request.secret != *call.host.secret("key")? {
             return Ok(VerifyOutcome::Rejected("not the key".to_owned()));
         }
-        Ok(VerifyOutcome::Accepted(Accepted { account, amr: vec!["pwd".to_owned()], acr: None }))
+        if account.username.starts_with("otp-") {
+            let (kind, state) = ("otp".to_owned(), account.username.into_bytes());
+            return Ok(VerifyOutcome::Challenge(Challenge { kind, state, params_json: r#"{"digits":6}"#.to_owned() }));
+        }
+        Ok(accepted(account, &["pwd"]))
     }
+}
+
+fn accepted(account: Account, amr: &[&str]) -> VerifyOutcome {
+    let amr = amr.iter().map(|method| (*method).to_owned()).collect();
+    VerifyOutcome::Accepted(Accepted { account, amr, acr: None })
 }
 
 impl Directory for Kinds {

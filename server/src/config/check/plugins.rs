@@ -11,6 +11,16 @@ impl Check<'_> {
         self.native_plugins();
         self.chain();
         self.policies();
+        if self.sound(&["claims"]) {
+            for (index, entry) in self.config.claims.iter().enumerate() {
+                self.names_plugin(&KeyPath::parse("claims.sources").index(index), &entry.plugin, "claims", &[]);
+            }
+        }
+        if self.sound(&["grants.extensions"]) {
+            for (index, name) in self.config.grants.extensions.iter().enumerate() {
+                self.names_plugin(&KeyPath::parse("grants.extensions").index(index), name, "extension-grant", &[]);
+            }
+        }
         if self.sound(&["tokens.access.format"]) {
             let path = KeyPath::parse("tokens.access.format");
             self.names_plugin(&path, &self.config.tokens.access.format, "token-format", &["jwt", "opaque"]);
