@@ -15,3 +15,4 @@ mod plugins;
 mod refresh;
 mod seeds;
 mod tokens;
+mod tryton;
