@@ -4,6 +4,7 @@
 mod bad_requests;
 mod chain;
 mod clients;
+mod erp_rest;
 mod examples;
 mod hostile;
 mod kill;
@@ -16,3 +17,4 @@ mod refresh;
 mod seeds;
 mod tokens;
 mod tryton;
+mod webhook;

@@ -38,7 +38,7 @@ impl Keys {
                 Hmac::<Sha256>::new_from_slice(key).map_err(|error| PluginError::Internal(error.to_string()))?;
             mac.update(format!("{id}.{timestamp}.").as_bytes());
             mac.update(body);
-            Ok(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
+            Ok::<_, PluginError>(format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes())))
         };
         Ok(self.0.iter().map(sign).collect::<Result<Vec<_>, _>>()?.join(" "))
     }
