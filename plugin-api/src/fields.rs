@@ -184,6 +184,22 @@ impl<'a> Fields<'a> {
         texts
     }
 
+    /// A table of header names (RFC 9110 §5.1) and values, without `own`, which the plugin sets.
+    pub fn headers(&self, key: &'static str, own: &[&str]) -> Vec<(&'a str, &'a str)> {
+        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let mut headers = Vec::new();
+        for (path, name, value) in self.texts(key) {
+            if name.is_empty() || !name.bytes().all(token) {
+                self.faults.add(&path, "is not the name of a header");
+            } else if own.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+                self.faults.add(&path, "is set by the plugin");
+            } else {
+                headers.push((name, value));
+            }
+        }
+        headers
+    }
+
     /// Adds a fault where the key is missing; `what` says what it is.
     pub fn require(&self, key: &'static str, what: &str) {
         if !self.table.contains_key(key) {
@@ -245,7 +261,7 @@ mod tests {
 
     #[test]
     fn what_is_as_it_should_be_is_read() {
-        let json = r#"{"a": "x", "b": {"c": true, "d": 9}, "e": [{"f": "g"}], "h": {"i": "j"}}"#;
+        let json = r#"{"a": "x", "b": {"c": true, "d": 9}, "e": [{"f": "g"}], "h": {"i": "j"}, "k": {"X-L": "m"}}"#;
         let (table, faults) = (table(json).unwrap(), Faults::default());
         let fields = Fields::new(&table, &faults);
         assert_eq!(fields.one_of("a", &["x"]), Some("x"));
@@ -254,6 +270,7 @@ mod tests {
         drop(inner);
         assert_eq!(fields.tables("e")[0].text("f"), Some("g"));
         assert_eq!(fields.texts("h"), [("h.i".to_owned(), "i", "j")]);
+        assert_eq!(fields.headers("k", &["host"]), [("X-L", "m")]);
         drop(fields);
         assert_eq!(faults.into_result(7), Ok(7));
     }

@@ -24,10 +24,10 @@ impl Api {
         if !base.is_empty() && !rest.is_some_and(plain) {
             fields.fault("url", "expected where the API is, such as \"https://crm.example.com/api\"");
         }
-        let headers = fields.texts("headers").into_iter();
+        let headers = fields.headers("headers", &["authorization"]).into_iter();
         Self {
             base: base.trim_end_matches('/').to_owned(),
-            headers: headers.map(|(_, name, value)| (name.to_owned(), HeaderValue::Text(value.to_owned()))).collect(),
+            headers: headers.map(|(name, value)| (name.to_owned(), HeaderValue::Text(value.to_owned()))).collect(),
             auth: fields.table("auth").map_or(Auth::Nothing, |fields| Auth::parse(&fields)),
         }
     }

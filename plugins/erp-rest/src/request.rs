@@ -57,8 +57,8 @@ impl Request {
             fields.fault("path", "expected a path that begins with \"/\", without what a URL has behind it");
         }
         let query = pairs(fields, "query", slots.url);
-        let headers = fields.texts("headers").into_iter();
-        let headers = headers.map(|(_, name, value)| (name.to_owned(), HeaderValue::Text(value.to_owned()))).collect();
+        let headers = fields.headers("headers", &["authorization", "content-type"]).into_iter();
+        let headers = headers.map(|(name, value)| (name.to_owned(), HeaderValue::Text(value.to_owned()))).collect();
         let form = fields.value("form").map(|_| Body::Form(pairs(fields, "form", slots.body)));
         let json = fields
             .value("json")

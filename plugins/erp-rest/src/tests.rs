@@ -1,4 +1,5 @@
 use super::*;
+use pintle_plugin_api::conformance::{Fixtures, LinkedSubject, run as run_conformance};
 use pintle_plugin_api::testing::{FakeHost, missing_from_plugin_toml};
 use pintle_plugin_api::{AccountChange, CallContext, HeaderValue, HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -437,6 +438,7 @@ fn every_fault_of_the_config_is_named_with_its_path() {
     assert_eq!(faults(json!({})), ["account: missing; it is a table of where an account's fields are"]);
     let wrong = json!({
         "url": "crm.example.com",
+        "headers": {"Authorization": "x", "a b": "x"},
         "auth": {"type": "bearer", "secret": "s3 cret", "name": "x"},
         "account": {"id": "id", "groups": 1, "disabled": {"path": "$.a"}, "claims": {"c": "$["}},
         "verify": {
@@ -450,6 +452,9 @@ fn every_fault_of_the_config_is_named_with_its_path() {
     let starts: Vec<_> = faults(wrong).iter().map(|fault| fault.split(": ").next().unwrap().to_owned()).collect();
     let expected = [
         "url",
+        "headers.Authorization",
+        "headers.a b",
+        "verify.query.p",
         "auth.secret",
         "auth.name",
         "account.username",
@@ -478,10 +483,31 @@ fn every_fault_of_the_config_is_named_with_its_path() {
         "verify.account",
         "lookups",
     ];
-    for path in expected {
-        assert!(starts.iter().any(|start| start == path), "{path} is not in {starts:#?}");
-    }
-    assert!(starts.iter().any(|start| start == "verify.query.p"));
+    let sorted = |mut paths: Vec<String>| {
+        paths.sort();
+        paths
+    };
+    assert_eq!(sorted(starts), sorted(expected.map(str::to_owned).to_vec()));
+}
+
+#[test]
+fn it_conforms() {
+    let account = |login: &str| {
+        let state = if login == "bob" { "locked" } else { "active" };
+        json!({"id": 7, "login": login, "state": state})
+    };
+    let (host, _) = host(move |request| {
+        let Ok(body) = serde_json::from_slice::<Value>(&request.body) else { return (404, Value::Null) };
+        match (body["user"]["name"].as_str().unwrap(), body["user"]["pass"].as_str().unwrap()) {
+            (name @ ("ann" | "bob"), "correct horse") => (200, json!({"ok": true, "user": account(name)})),
+            ("ann" | "bob", _) => (401, Value::Null),
+            _ => (404, Value::Null),
+        }
+    });
+    let config_json = config().to_string();
+    let subject = LinkedSubject::new(linked(), &config_json, &host).unwrap();
+    let report = run_conformance(&subject, &Fixtures { config_json, ..Fixtures::default() });
+    assert!(report.passed(), "{report}");
 }
 
 #[test]

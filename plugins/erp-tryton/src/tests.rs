@@ -1,5 +1,6 @@
 use super::*;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use pintle_plugin_api::conformance::{Fixtures, LinkedSubject, run};
 use pintle_plugin_api::testing::{FakeHost, missing_from_plugin_toml};
 use pintle_plugin_api::{AccountChange, CallContext, HeaderValue, HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -260,6 +261,20 @@ fn every_fault_of_the_config_is_named_with_its_key() {
     for wrong in ["https:///x", "https://a@b", "https://a?b", "ftp://a"] {
         assert!(endpoint(wrong).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn it_conforms() {
+    let (host, _) = host(tryton);
+    let subject = LinkedSubject::new(linked(), CONFIG, &host).unwrap();
+    let fixtures = Fixtures {
+        config_json: CONFIG.to_owned(),
+        password: "right".to_owned(),
+        disabled: Some("eve".to_owned()),
+        ..Fixtures::default()
+    };
+    let report = run(&subject, &fixtures);
+    assert!(report.passed(), "{report}");
 }
 
 #[test]

@@ -30,28 +30,14 @@ impl Config {
         }
         let batch = fields.boolean("batch").unwrap_or(false);
         let mut headers = Vec::new();
-        for (path, name, value) in fields.texts("headers") {
-            headers.extend(header(&fields, &path, name, HeaderValue::Text(value.to_owned())));
+        for (name, value) in fields.headers("headers", &OWN_HEADERS) {
+            headers.push((name.to_owned(), HeaderValue::Text(value.to_owned())));
         }
-        for (path, name, value) in fields.texts("secret_headers") {
-            headers.extend(header(&fields, &path, name, HeaderValue::Secret(value.to_owned())));
+        for (name, value) in fields.headers("secret_headers", &OWN_HEADERS) {
+            headers.push((name.to_owned(), HeaderValue::Secret(value.to_owned())));
         }
         let config = Self { url: url.to_owned(), batch, headers };
         drop(fields);
         faults.into_result(config)
     }
-}
-
-fn header(fields: &Fields<'_>, path: &str, name: &str, value: HeaderValue) -> Option<(String, HeaderValue)> {
-    // RFC 9110 §5.6.2: a token.
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if name.is_empty() || !name.bytes().all(token) {
-        fields.faults().add(path, "is not the name of a header");
-        return None;
-    }
-    if OWN_HEADERS.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-        fields.faults().add(path, "is set by the plugin");
-        return None;
-    }
-    Some((name.to_owned(), value))
 }
