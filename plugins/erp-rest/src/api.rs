@@ -60,8 +60,10 @@ impl Api {
         call.host.http_send(&request)
     }
 
-    /// The header that says who the plugin is.
-    pub(crate) fn authorization(&self, call: &Call<'_>) -> Result<Option<(String, HeaderValue)>, PluginError> {
+    /// The header that says who the plugin is, for a request whose 401 may be about a user's password: never with a token
+    /// that the API may have ended since.
+    pub(crate) fn new_authorization(&self, call: &Call<'_>) -> Result<Option<(String, HeaderValue)>, PluginError> {
+        self.auth.forget();
         self.auth.header(call, &self.base)
     }
 

@@ -298,6 +298,36 @@ fn a_token_that_the_api_has_ended_is_renewed_once() {
     assert!(matches!(lookup(&config, &host, "id", "7"), Err(PluginError::Denied(_))));
 }
 
+#[test]
+fn a_login_is_not_judged_by_a_token_that_may_have_ended() {
+    let mut config = config();
+    config["auth"] =
+        json!({"type": "client_credentials", "token_path": "/token", "client_id": "p", "secret": "api_key"});
+    let tokens = Mutex::new(0);
+    let (host, seen) = host(move |request| {
+        let mut tokens = tokens.lock().unwrap();
+        if request.url.ends_with("/token") {
+            *tokens += 1;
+            return (200, json!({"access_token": format!("t{tokens}"), "token_type": "Bearer"}));
+        }
+        // To this API a 401 is a token that has ended as well as a wrong password.
+        let newest = header(request, "authorization") == format!("Bearer t{tokens}");
+        if newest { (200, json!({"ok": true, "user": ann()})) } else { (401, Value::Null) }
+    });
+    let (plugin, context) = (plugin(&config), CallContext::default());
+    let request = VerifyRequest {
+        username: Some("ann".to_owned()),
+        kind: "password".to_owned(),
+        secret: b"pw".to_vec().into(),
+        ..VerifyRequest::default()
+    };
+    for logins in 1..3 {
+        let outcome = plugin.verify(&Call { context: &context, host: &host }, &request);
+        assert!(matches!(outcome, Ok(VerifyOutcome::Accepted(_))), "{outcome:?}");
+        assert_eq!(seen.lock().unwrap().len(), 2 * logins);
+    }
+}
+
 /// Every change of a run, and the cursor for the next one.
 fn run(config: &Value, host: &FakeHost, cursor: Option<String>, limit: u32) -> (Vec<String>, Option<String>) {
     let (plugin, mut cursor, mut changes) = (plugin(config), cursor, Vec::new());

@@ -83,7 +83,7 @@ impl Verify {
         password: &str,
     ) -> Result<Verdict, PluginError> {
         let authorization = match self.by {
-            By::Plugin => api.authorization(call)?,
+            By::Plugin => api.new_authorization(call)?,
             By::Nobody => None,
             // RFC 7617 §2: the name ends at the first colon, so that this would be somebody else with another password.
             By::User if username.contains(':') => return Ok(Verdict::Unknown),
