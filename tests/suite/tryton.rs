@@ -10,6 +10,9 @@ use server::{PASSWORD, SERVICE_PASSWORD, Tryton, UNICODE};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// Trytons of several tests share the machine; only the test of time has less of it.
+const PATIENT: &str = "limits = { timeout = \"30s\" }";
+
 /// A server that asks Tryton first and its own accounts then, with further keys in the plugin's entry.
 async fn pintle(tryton: &Tryton, entry: &str, config: &str) -> TestServer {
     let built = tokio::task::spawn_blocking(|| component("plugins/erp-tryton")).await.unwrap();
@@ -43,7 +46,7 @@ async fn lookup(server: &TestServer, by: &str, value: &str) -> Result<Option<Acc
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tryton_s_users_log_in_and_each_other_answer_is_told_apart() {
     let tryton = Tryton::start().await;
-    let server = pintle(&tryton, "", "").await;
+    let server = pintle(&tryton, PATIENT, "").await;
     server.user("local", "correct horse").await;
     server.user("eve", "correct horse").await;
     let (ok, no) = ("200 ", "400 invalid_grant");
@@ -74,7 +77,7 @@ async fn tryton_s_users_log_in_and_each_other_answer_is_told_apart() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tryton_that_limits_logins_refuses_the_service_user_or_is_gone_is_unavailable() {
     let mut tryton = Tryton::with("max_attempt = 0").await;
-    let server = pintle(&tryton, "", "").await;
+    let server = pintle(&tryton, PATIENT, "").await;
     assert_eq!(log_in(&server, "ann", "wrong").await.error(), "400 invalid_grant");
     // The second try within Tryton's five minutes, right or wrong.
     assert_eq!(log_in(&server, "ann", PASSWORD).await.error(), "503 temporarily_unavailable");
@@ -101,7 +104,8 @@ async fn a_tryton_that_hangs_is_given_up_in_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn accounts_are_found_by_id_and_by_name() {
     let tryton = Tryton::start().await;
-    let server = pintle(&tryton, "reuse = 128", ", keep_session = true, email_verified = true").await;
+    let server =
+        pintle(&tryton, &format!("{PATIENT}\nreuse = 128"), ", keep_session = true, email_verified = true").await;
     let ann = Account {
         id: tryton.id("ann").await.to_string(),
         username: "ann".to_owned(),
@@ -152,7 +156,7 @@ fn names(users: &BTreeMap<String, Account>) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_run_names_all_users_and_the_next_ones_what_has_changed() {
     let tryton = Tryton::start().await;
-    let server = pintle(&tryton, "", "").await;
+    let server = pintle(&tryton, PATIENT, "").await;
     // Everything was written long ago, but for what is written from now on.
     let age = "SET create_date = '2020-01-01 00:00:00', write_date = '2020-01-01 00:00:00'";
     for table in ["res_user", "res_group"] {
