@@ -35,6 +35,7 @@
 pub mod abi;
 pub mod config;
 mod export;
+pub mod fields;
 pub mod kinds;
 pub mod linked;
 pub mod method;

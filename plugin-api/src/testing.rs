@@ -49,6 +49,22 @@ impl FakeHost {
         Self { failure: Some(failure), ..self }
     }
 
+    /// The same host with one more secret.
+    #[must_use]
+    pub fn with_secret(mut self, name: &str, value: &str) -> Self {
+        self.secrets.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The same host, whose `http.send` answers as `network` does.
+    #[must_use]
+    pub fn with_network(
+        self,
+        network: impl Fn(&HttpRequest) -> Result<HttpResponse, PluginError> + Send + Sync + 'static,
+    ) -> Self {
+        Self { network: Some(Box::new(network)), ..self }
+    }
+
     /// The messages logged so far.
     pub fn lines(&self) -> Vec<String> {
         locked(&self.lines).clone()

@@ -343,7 +343,8 @@ impl std::fmt::Debug for HeaderValue {
 pub struct HttpRequest {
     /// RFC 9110 §9.
     pub method: String,
-    /// Absolute; of an origin that the operator granted.
+    /// Absolute and of an origin that the operator granted; or a path that begins with `/`, of the granted origin where
+    /// exactly one is granted.
     pub url: String,
     /// Names and values.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -99,7 +99,7 @@ impl Outbound {
         secrets: &Secrets,
         most: Duration,
     ) -> Result<HttpResponse, PluginError> {
-        let url = Url::parse(&request.url).map_err(|error| invalid(format!("the url: {error}")))?;
+        let url = self.absolute(&request.url)?;
         let granted = self.granted(&url)?;
         let method = method(&request.method)?;
         let headers = headers(&request.headers, secrets)?;
@@ -114,6 +114,20 @@ impl Outbound {
         tokio::time::timeout(time, exchange)
             .await
             .unwrap_or_else(|_| Err(unavailable(format!("no answer within {} ms", time.as_millis()))))
+    }
+
+    /// A path is one of the only origin that is granted, so that a config need not repeat it. The path is put behind the
+    /// origin as text: resolving it as a reference (RFC 3986 §5) could lead to another host.
+    fn absolute(&self, text: &str) -> Result<Url, PluginError> {
+        let parsed = if text.starts_with('/') {
+            let [only] = self.granted.as_slice() else {
+                return Err(invalid("the url is a path, and the entry's `network` has not exactly one origin"));
+            };
+            Url::parse(&format!("{}{text}", origin(&only.grant.origin)))
+        } else {
+            Url::parse(text)
+        };
+        parsed.map_err(|error| invalid(format!("the url: {error}")))
     }
 
     /// Scheme, host and port must be a grant's. The URL is parsed, so that every spelling of an address is compared as

@@ -71,6 +71,25 @@ async fn a_granted_address_is_reached_and_its_answer_read() {
 }
 
 #[tokio::test]
+async fn a_path_is_of_the_only_granted_origin_whatever_is_in_it() {
+    let (port, seen) = server(OK).await;
+    let origin = format!("http://127.0.0.1:{port}");
+    let one = outbound(&origin, &scripted(&["8.8.8.8"]));
+    for path in ["/a?b=/c", "//evil.example/a", "/\\evil.example/a", "/@evil.example/", "/:80@evil.example/"] {
+        assert_eq!(one.send(get(path), &Secrets::new(), TIME).await.unwrap().status, 200, "{path}");
+    }
+    assert!(seen.lock().unwrap().iter().all(|seen| seen.contains(&format!("host: 127.0.0.1:{port}\r\n"))));
+    assert_eq!(seen.lock().unwrap().len(), 5);
+    let grants = [grant(&origin, false), grant("http://erp.example", false)];
+    let two = Outbound::new(&grants, &scripted(&["8.8.8.8"])).unwrap();
+    for (outbound, url) in [(&two, "/a"), (&one, "a"), (&one, "")] {
+        let answer = outbound.send(get(url), &Secrets::new(), TIME).await;
+        assert!(matches!(answer, Err(PluginError::Invalid(_))), "{url}: {answer:?}");
+    }
+    assert_eq!(seen.lock().unwrap().len(), 5);
+}
+
+#[tokio::test]
 async fn another_scheme_host_or_port_is_denied_in_every_spelling() {
     let (port, seen) = server(OK).await;
     let outbound = outbound("http://erp.example:8080", &scripted(&["8.8.8.8"]));
