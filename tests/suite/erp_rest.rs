@@ -211,6 +211,6 @@ async fn a_faulty_mapping_keeps_the_server_from_starting_with_each_path() {
         built.path.display()
     );
     let Err(why) = Options::reference("clarico").overlay(&overlay).try_start().await else { panic!("it starts") };
-    assert!(why.contains("plugins.crm: config: account.id: \"$.id[\" is no JSON path (RFC 9535)"), "{why}");
-    assert!(why.contains("plugins.crm: config: account.mail: unknown key"), "{why}");
+    assert!(why.contains("plugins.crm.config.account.id: \"$.id[\" is no JSON path (RFC 9535)"), "{why}");
+    assert!(why.contains("overlay.toml:5: plugins.crm.config.account.mail: unknown key"), "{why}");
 }

@@ -71,7 +71,8 @@ async fn a_directory_is_asked_at_every_refresh() {
     assert_eq!(refresh(&server.caller(), &bob).await.status, 200);
     server.stop().await;
     // A look-up that cannot be made is no "gone", and no "still there".
-    let server = start(&store, r#"["ann"]"#, "[plugins.kinds.limits]\nmemory_mib = 1\n").await;
+    let missing = "[plugins.kinds]\nsource = \"nothing.wasm\"\nrequired = false\n";
+    let server = start(&store, r#"["ann"]"#, missing).await;
     assert_eq!(refresh(&server.caller(), &ann).await.error(), "503 temporarily_unavailable");
     server.stop().await;
     let server = start(&store, r#"["ann"]"#, "").await;

@@ -6,7 +6,6 @@ use crate::entropy::{self, Entropy};
 use crate::flow::directory::NamedDirectory;
 use crate::flow::{NamedClaims, NamedExtension, NamedFormat, NamedPolicy};
 use crate::plugin::chain::Backend;
-use crate::plugin::limits::Kind;
 use crate::plugin::registry::{Environment, LoadError, LookupError, Registry, builtins};
 use crate::plugin::{HostServices, own_code};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -97,12 +96,15 @@ pub async fn load(
 
 /// A plugin's fault, at the key of its entry that it is about: what is wrong with the file is its `source`'s.
 fn note(error: &LoadError, faults: &mut Faults<'_>) {
-    let keyed = error.why.split_once(": ").filter(|(key, _)| {
-        ["source", "sha256", "config", "allow", "network", "secrets"]
-            .contains(&key.split('.').next().unwrap_or_default())
-    });
-    let (key, why) = keyed.unwrap_or(("source", &error.why));
-    faults.add(&format!("plugins.{}.{key}", error.plugin), why);
+    let known = ["source", "sha256", "config", "allow", "network", "secrets"];
+    let is_known = |key: &str| known.contains(&key.split(['.', '[']).next().unwrap_or_default());
+    let (key, why) = error.why.split_once(": ").filter(|(key, _)| is_known(key)).unwrap_or(("source", &error.why));
+    // A plugin names the option of its config that is wrong.
+    let is_path = |path: &str| path.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.[]".contains(&b));
+    match why.split_once(": ").filter(|(path, _)| key == "config" && is_path(path)) {
+        Some((path, why)) => faults.add(&format!("plugins.{}.config.{path}", error.plugin), why),
+        None => faults.add(&format!("plugins.{}.{key}", error.plugin), why),
+    }
 }
 
 fn builtin(name: &str) -> PluginEntry {
@@ -181,12 +183,11 @@ fn extensions(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> 
     extensions
 }
 
-/// The plugins that name users and are directories as well. One that could not be loaded may be anything, so that it is
-/// not taken for one.
+/// The plugins that name users and are directories as well. One that could not be loaded may be one: its users are not
+/// refreshed meanwhile.
 fn directories(config: &Config, registry: &Registry) -> Vec<NamedDirectory> {
     let directory = |name: &str, stale: Duration| {
-        let plugin = registry.plugin(name).filter(|plugin| plugin.kinds.contains(&Kind::Directory))?;
-        Some(NamedDirectory { name: name.to_owned(), directory: plugin.as_directory()?, stale })
+        Some(NamedDirectory { name: name.to_owned(), directory: registry.plugin(name)?.as_directory()?, stale })
     };
     let chain = config.chain.iter().filter_map(|entry| directory(&entry.plugin, entry.stale));
     let extensions = config.grants.extensions.iter().filter_map(|name| directory(name, Duration::ZERO));

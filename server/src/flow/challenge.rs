@@ -107,6 +107,10 @@ pub async fn take_try(core: &Core, client_id: &str, token: &str) -> Result<Sessi
     let key = session_key(core, token);
     for _ in 0..MAX_RELOADS {
         let loaded = record::load::<StoredSession>(core.store.as_ref(), &key).await?.ok_or_else(expired)?;
+        // The store may be late to drop it.
+        if core.clock.now() >= loaded.value.expires_at {
+            return Err(expired());
+        }
         let plain = core.keys.open_under(token.as_bytes(), &loaded.value.sealed).ok_or_else(expired)?;
         let session: Session = serde_json::from_slice(&plain).map_err(OAuthError::server_error)?;
         // Before anything is spent: another client cannot use up the tries.
