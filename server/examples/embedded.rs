@@ -45,7 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let owner = Arc::new(Appliance { code: b"4711-0815".to_vec() });
     let app = Builder::new(loaded.config).user_verifier("appliance", owner).build().await?;
     let app = Arc::new(app);
-    let server = Server::bind(&app.config.listen, None, app.core.entropy.clone())?;
+    let server = Server::bind(&app.config().listen, None, app.core().entropy.clone())?;
     println!("listening on {:?}", server.addresses());
     tokio::spawn(app.clone().upkeep());
     app.serve(server, async { drop(tokio::signal::ctrl_c().await) }).await;

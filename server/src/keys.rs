@@ -35,6 +35,7 @@ use mac::MacKey;
 use seal::Sealer;
 use signing::PrivateKey;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -67,7 +68,9 @@ pub struct KeyRing {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    options: KeyOptions,
+    options: RwLock<Arc<KeyOptions>>,
+    /// The snapshot is of former options.
+    reconfigured: AtomicBool,
     sealer: Sealer,
     mac: MacKey,
     snapshot: RwLock<Arc<Snapshot>>,
@@ -126,15 +129,15 @@ impl KeyRing {
     async fn unread(
         store: Arc<dyn Store>,
         master: &MasterKey,
-        mut options: KeyOptions,
+        options: KeyOptions,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, KeyError> {
-        options.rotate_every = options.rotate_every.max(MIN_ROTATE_EVERY);
         let mac = MacKey::load_or_make(&*store, master, &*entropy).await?;
         let sealer = Sealer::new(master, "signing keys")?;
         let (snapshot, turn) = Default::default();
-        Ok(Self { store, clock, entropy, options, sealer, mac, snapshot, turn })
+        let options = RwLock::new(Arc::new(bounded(options)));
+        Ok(Self { store, clock, entropy, options, reconfigured: AtomicBool::new(false), sealer, mac, snapshot, turn })
     }
 
     /// The id of the key that signs with `algorithm` now; `None` where none does.
@@ -197,12 +200,35 @@ impl KeyRing {
         self.snapshot().jwks.clone()
     }
 
+    fn options(&self) -> Arc<KeyOptions> {
+        self.options.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set_options(&self, options: Arc<KeyOptions>) {
+        *self.options.write().unwrap_or_else(PoisonError::into_inner) = options;
+        self.reconfigured.store(true, Ordering::SeqCst);
+    }
+
+    /// Goes on with other options, and makes the keys that they need.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; the former options stay then.
+    pub async fn reconfigure(&self, options: KeyOptions) -> Result<(), KeyError> {
+        let before = self.options();
+        self.set_options(Arc::new(bounded(options)));
+        let settled = self.tick().await;
+        if settled.is_err() {
+            self.set_options(before);
+        }
+        settled
+    }
+
     /// How long the JWK set may be cached: so that a key is known everywhere before it signs. Not at all while nothing
     /// signs, as the first key then signs at once.
     #[must_use]
     pub fn jwks_max_age(&self) -> Duration {
         let signs = self.snapshot().infos.iter().any(|key| key.state == KeyState::Current);
-        if signs { (self.options.publish_before / 2).min(MAX_JWKS_AGE) } else { Duration::ZERO }
+        if signs { (self.options().publish_before / 2).min(MAX_JWKS_AGE) } else { Duration::ZERO }
     }
 
     /// The signing keys, by algorithm and age.
@@ -346,14 +372,14 @@ impl KeyRing {
             if !self.keeps(algorithm) {
                 ring.wind_down(now, succeeded);
             }
-            ring.sign_for(self.options.retain);
+            ring.sign_for(self.options().retain);
             ring.spent(now).try_for_each(|key| held::shed_private(algorithm, key, &self.sealer, &*self.entropy))?;
         }
         Ok(rotations)
     }
 
     fn keeps(&self, algorithm: Algorithm) -> bool {
-        self.options.algorithms.contains(&algorithm)
+        self.options().algorithms.contains(&algorithm)
     }
 
     /// Withdraws what an order says of algorithms that are no longer configured and still sign.
@@ -382,7 +408,7 @@ impl KeyRing {
         self.complete(algorithm, ring, covered).await?;
         let mut successor = ring.find(KeyState::Current).or_else(|| ring.find(KeyState::Next)).map(named);
         if concerned && matches!(order, Order::Rotate(_)) {
-            if let Some(wanted) = ring.rotate(now, &self.options) {
+            if let Some(wanted) = ring.rotate(now, &self.options()) {
                 self.add(algorithm, ring, wanted, now).await?;
             }
             successor = ring.find(KeyState::Next).map(named);
@@ -394,7 +420,7 @@ impl KeyRing {
     /// Takes the steps that are due. There are at most two keys to add: a current one and the next.
     async fn complete(&self, algorithm: Algorithm, ring: &mut Ring, covered: bool) -> Result<(), KeyError> {
         let now = self.clock.now();
-        while let Some(wanted) = ring.advance(now, &self.options, covered) {
+        while let Some(wanted) = ring.advance(now, &self.options(), covered) {
             self.add(algorithm, ring, wanted, now).await?;
             if wanted.state == KeyState::Next {
                 break;
@@ -413,12 +439,16 @@ impl KeyRing {
 
     fn install(&self, rings: &Rings) -> Result<(), KeyError> {
         let before = self.snapshot();
-        if !before.is_of(rings) {
-            let snapshot = Snapshot::of(rings, &before, &self.sealer, &self.options)?;
+        if self.reconfigured.swap(false, Ordering::SeqCst) || !before.is_of(rings) {
+            let snapshot = Snapshot::of(rings, &before, &self.sealer, &self.options())?;
             *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(snapshot);
         }
         Ok(())
     }
+}
+
+fn bounded(options: KeyOptions) -> KeyOptions {
+    KeyOptions { rotate_every: options.rotate_every.max(MIN_ROTATE_EVERY), ..options }
 }
 
 fn named(key: &StoredKey) -> (String, UnixTime) {

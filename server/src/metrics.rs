@@ -32,6 +32,8 @@ struct Inner {
     commits: Counter,
     store_bytes: Gauge,
     audit_dropped: Counter,
+    breakers: Family<BreakerLabel, Gauge>,
+    reloads: Family<ReloadLabel, Counter>,
 }
 
 /// How a login ended.
@@ -60,6 +62,8 @@ pub enum PluginOutcome {
     Trapped,
     /// It was not called: too many calls at once.
     Overloaded,
+    /// It was not called: its circuit breaker is open, or it is disabled.
+    Withheld,
 }
 
 impl LoginOutcome {
@@ -85,6 +89,7 @@ impl PluginOutcome {
             Self::TimedOut => "timed_out",
             Self::Trapped => "trapped",
             Self::Overloaded => "overloaded",
+            Self::Withheld => "withheld",
         }
     }
 }
@@ -120,6 +125,16 @@ struct PluginLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BreakerLabel {
+    plugin: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReloadLabel {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct LoginLabel {
     outcome: LoginOutcome,
 }
@@ -140,6 +155,8 @@ impl Metrics {
             commits: Counter::default(),
             store_bytes: Gauge::default(),
             audit_dropped: Counter::default(),
+            breakers: Family::default(),
+            reloads: Family::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -180,6 +197,17 @@ impl Metrics {
     /// The store takes so much room on the disk.
     pub fn set_store_bytes(&self, bytes: u64) {
         self.0.store_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// The circuit breaker of `plugin` lets calls through again, or no longer.
+    pub fn breaker(&self, plugin: &str, open: bool) {
+        self.0.breakers.get_or_create(&BreakerLabel { plugin: plugin.to_owned() }).set(i64::from(open));
+    }
+
+    /// A reload of configuration and plugins took place, or failed and changed nothing.
+    pub fn reloaded(&self, done: bool) {
+        let outcome = if done { "done" } else { "failed" };
+        self.0.reloads.get_or_create(&ReloadLabel { outcome }).inc();
     }
 
     /// An audit record did not reach the audit file.
@@ -228,6 +256,8 @@ impl Inner {
             Unit::Seconds,
             self.plugin_seconds.clone(),
         );
+        registry.register("plugin_breaker_open", "1 while a plugin's circuit breaker is open", self.breakers.clone());
+        registry.register("reloads", "Reloads of configuration and plugins", self.reloads.clone());
         registry.register("logins", "Logins by how they ended", self.logins.clone());
         registry.register("hashing_waiting", "Password hashes that wait for a thread", self.hashing_waiting.clone());
         registry.register("commits", "Durable commits", self.commits.clone());
@@ -257,6 +287,8 @@ mod tests {
         handle.synced(1);
         handle.set_store_bytes(4096);
         handle.audit_dropped();
+        handle.breaker("ldap", true);
+        handle.reloaded(false);
         let text = metrics.encode();
         let expected = [
             r#"pintle_requests_total{endpoint="token",status="200"} 2"#,
@@ -274,6 +306,8 @@ mod tests {
             "pintle_commit_batch_count 2",
             "pintle_store_bytes 4096",
             "pintle_audit_dropped_total 1",
+            r#"pintle_plugin_breaker_open{plugin="ldap"} 1"#,
+            r#"pintle_reloads_total{outcome="failed"} 1"#,
         ];
         for line in expected {
             assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");

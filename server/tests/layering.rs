@@ -61,7 +61,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "app/",
         &[
             "app", "http", "flow", "oauth", "store", "plugin", "keys", "accounts", "lockout", "password", "audit",
-            "metrics", "clock", "entropy", "config",
+            "metrics", "clock", "entropy", "config", "admin",
         ],
     ),
     // The binary: it knows the library as `pintle`, by what the library shows to every embedder.

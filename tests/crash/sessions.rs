@@ -119,7 +119,7 @@ pub async fn write(folder: &Path, operations: u64) {
 
 impl Task {
     async fn run(mut self, seed: u64, operations: u64) {
-        let accounts = &self.server.app.core.accounts;
+        let accounts = self.server.app.core().accounts.clone();
         if accounts.by_username(&self.user).await.unwrap().is_none() {
             let (username, password) = (self.user.clone(), Some(Zeroizing::new("password".to_owned())));
             accounts.create(NewAccount { username, password, ..NewAccount::default() }).await.unwrap();
@@ -188,7 +188,7 @@ impl Task {
     async fn end_all(&mut self) {
         let live = self.live();
         live.iter().for_each(|name| self.note_state(name, State::Ending));
-        let core = &self.server.app.core;
+        let core = &self.server.app.core();
         let account = core.accounts.by_username(&self.user).await.unwrap().unwrap();
         let account = AccountRef { backend: "local".to_owned(), id: account.id };
         revoke::account(core, &account).await.unwrap();

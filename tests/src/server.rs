@@ -113,13 +113,15 @@ impl TestServer {
         install_cryptography();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = free_port();
-        let config = load(&options, folder.path(), port)?;
+        let source = sources(&options, folder.path(), port);
+        let config = load(&source)?;
         let now = SystemClock::new().now();
         let clock = Arc::new(ManualClock::at(now));
         let used: Arc<dyn Clock> = if options.real_clock { Arc::new(SystemClock::new()) } else { clock.clone() };
         let store = options.store.unwrap_or_else(|| Arc::new(MemoryStore::new(used.clone())));
         let listen = config.listen.clone();
         let builder = Builder::new(config).clock(used).store(store).environment(std::env::vars().collect());
+        let builder = builder.reloads_from(move || config::load(&source).map(|loaded| loaded.config));
         let builder = match options.customize {
             Some(customize) => customize(builder),
             None => builder,
@@ -145,7 +147,7 @@ impl TestServer {
             password: Some(Zeroizing::new(password.to_owned())),
             ..NewAccount::default()
         };
-        self.app.core.accounts.create(new).await.expect("a new account");
+        self.app.core().accounts.create(new).await.expect("a new account");
     }
 
     /// Somebody to make requests.
@@ -171,7 +173,7 @@ impl Drop for TestServer {
 }
 
 #[expect(clippy::expect_used, reason = "a folder that cannot be written fails the test")]
-fn load(options: &Options, folder: &Path, port: u16) -> Result<Config, String> {
+fn sources(options: &Options, folder: &Path, port: u16) -> LoadOptions {
     let port = port.to_string();
     let text = ["{port}", "18080", "18089"].iter().fold(options.config.clone(), |text, from| text.replace(from, &port));
     let write = |name: &str, text: &str| {
@@ -185,9 +187,11 @@ fn load(options: &Options, folder: &Path, port: u16) -> Result<Config, String> {
     }
     overlays.push(write("overlay.toml", &options.overlay));
     let file = Some(write("pintle.toml", &text));
-    let load = LoadOptions { file, overlays, ..LoadOptions::default() };
-    let loaded = config::load(&load).map_err(|errors| errors.to_string())?;
-    Ok(loaded.config)
+    LoadOptions { file, overlays, ..LoadOptions::default() }
+}
+
+fn load(source: &LoadOptions) -> Result<Config, String> {
+    config::load(source).map(|loaded| loaded.config).map_err(|errors| errors.to_string())
 }
 
 /// A port that was free a moment ago.

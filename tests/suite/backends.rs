@@ -57,7 +57,7 @@ async fn introspect(server: &TestServer, token: &str) -> Value {
 }
 
 async fn run(server: &TestServer, command: Command) {
-    admin::execute(&server.app.core, command).await.unwrap();
+    admin::execute(&server.app.core(), command).await.unwrap();
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ fn spa() -> NewClient {
 }
 
 async fn run(server: &TestServer, command: Command) {
-    admin::execute(&server.app.core, command).await.unwrap();
+    admin::execute(&server.app.core(), command).await.unwrap();
 }
 
 async fn preflight(caller: &Caller, origin: &str, path: &str) -> String {

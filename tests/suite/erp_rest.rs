@@ -112,7 +112,7 @@ fn call() -> CallContext {
 }
 
 async fn lookup(server: &TestServer, by: &str, value: &str) -> Result<Option<Account>, PluginError> {
-    server.app.registry.directory("crm").unwrap().lookup(&call(), by, value).await.map_err(|ended| ended.error)
+    server.app.registry().directory("crm").unwrap().lookup(&call(), by, value).await.map_err(|ended| ended.error)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -166,7 +166,7 @@ async fn an_account_is_found_by_id_with_one_token_for_many_calls() {
 
 /// A whole run: what it said of whom, and the next cursor.
 async fn run(server: &TestServer, cursor: Option<String>, limit: u32) -> (Vec<String>, String) {
-    let source = server.app.registry.account_source("crm").unwrap();
+    let source = server.app.registry().account_source("crm").unwrap();
     let (mut cursor, mut said) = (cursor, Vec::new());
     loop {
         let page = source.pull(&call(), cursor, limit).await.unwrap();

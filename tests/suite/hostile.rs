@@ -79,13 +79,13 @@ async fn a_plugin_that_hashes_without_end_does_not_keep_logins_waiting() {
     let server = start_allowed("\"crypto\"", "timeout = \"8s\"").await;
     let caller = server.caller();
     let hostile: Vec<_> = futures_util::future::join_all((0..8).map(|_| hostile_answer(&caller, "hashes"))).await;
-    while server.app.core.hasher.resident_kib() < 65536 {
+    while server.app.core().hasher.resident_kib() < 65536 {
         tokio::task::yield_now().await;
     }
     for _ in 0..30 {
         assert_eq!(login(&caller, "ann").await.status, 200);
     }
-    assert!(server.app.core.hasher.resident_kib() < 2 * 65536, "one large hash at a time");
+    assert!(server.app.core().hasher.resident_kib() < 2 * 65536, "one large hash at a time");
     assert!(hostile.iter().all(|call| !call.is_finished()), "they ended before the logins");
     for call in hostile {
         assert_unavailable(&call.await.unwrap(), "hashes");
@@ -96,9 +96,9 @@ async fn a_plugin_that_hashes_without_end_does_not_keep_logins_waiting() {
 async fn a_plugins_hash_is_not_computed_without_a_grant_or_beyond_its_bounds() {
     for (allow, fault) in [("", "hashes"), ("\"crypto\"", "costly")] {
         let server = start_allowed(allow, "").await;
-        let before = server.app.core.hasher.computed();
+        let before = server.app.core().hasher.computed();
         assert_unavailable(&login(&server.caller(), fault).await, fault);
-        assert_eq!(server.app.core.hasher.computed(), before, "{fault}");
+        assert_eq!(server.app.core().hasher.computed(), before, "{fault}");
     }
 }
 

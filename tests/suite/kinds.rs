@@ -34,7 +34,7 @@ async fn server() -> TestServer {
 }
 
 fn environment(server: &TestServer) -> Environment {
-    let core = &server.app.core;
+    let core = &server.app.core();
     let services = CoreServices {
         clock: core.clock.clone(),
         entropy: core.entropy.clone(),

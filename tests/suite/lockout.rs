@@ -302,7 +302,7 @@ async fn a_refusal_that_waited_for_other_tries_does_not_tell_how_long_the_chain_
             builder.clock(own_clock).user_verifier("first", own_first).user_verifier("second", own_second)
         }));
         let server = options.start().await;
-        let lockout = server.app.core.lockout.clone();
+        let lockout = server.app.core().lockout.clone();
         let caller = server.caller();
         let tries = |count: usize| {
             let tries = (0..count).map(|_| {
@@ -329,7 +329,7 @@ async fn a_refusal_that_waited_for_other_tries_does_not_tell_how_long_the_chain_
 #[tokio::test]
 async fn a_name_with_an_empty_password_is_not_taken_for_an_accounts() {
     let (server, verifier) = start(Options::reference("korap")).await;
-    let core = &server.app.core;
+    let core = &server.app.core();
     let client = core.clients.find_configured("dRJnpFH6RHTr6L7bNhrn7F").unwrap();
     let call = Call::new("r".into(), None);
     let login = by_password(core, &call, client, "hunter2", &String::new().into()).await;

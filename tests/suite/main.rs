@@ -20,6 +20,7 @@ mod monitoring;
 mod packagings;
 mod plugins;
 mod refresh;
+mod reload;
 mod restarts;
 mod seeds;
 mod tokens;

@@ -48,7 +48,7 @@ async fn commits_are_shown_in_the_groups_that_they_were_synced_in() {
     let caller = server.caller();
     assert_eq!(join_all(users.iter().map(|user| login(&caller, user))).await, [200; 16]);
     let text = metrics(&caller).await;
-    let stats = server.app.core.store.stats();
+    let stats = server.app.core().store.stats();
     assert_eq!(sample(&text, "pintle_commit_batch_sum"), Some(stats.commits as f64), "{text}");
     assert_eq!(sample(&text, "pintle_commit_batch_count"), Some(stats.syncs as f64), "{text}");
 }

@@ -93,7 +93,7 @@ impl Subject for Loaded {
 async fn world() -> (TestServer, Environment, Fixtures) {
     let config = include_str!("../fixtures/reference/clarico.toml").replace("RS256", "EdDSA");
     let server = Options::new(config).start().await;
-    let core = &server.app.core;
+    let core = &server.app.core();
     for name in ["ann", "bob"] {
         let password = Some("correct horse".to_owned().into());
         let new = NewAccount { username: name.into(), password, ..NewAccount::default() };
@@ -253,7 +253,7 @@ async fn a_policy_in_javascript_decides_the_scopes() {
     for (name, groups) in [("ann", vec!["department:sales".to_owned()]), ("eve", vec![])] {
         let password = Some("correct horse".to_owned().into());
         let new = NewAccount { username: name.into(), password, groups, ..NewAccount::default() };
-        server.app.core.accounts.create(new).await.unwrap();
+        server.app.core().accounts.create(new).await.unwrap();
     }
     let login = async |name: &str| {
         let body = format!("grant_type=password&username={name}&password=correct horse");

@@ -125,7 +125,7 @@ async fn a_disabled_account_a_new_password_and_a_removal_end_what_was_given() {
     use pintle::store::Batch;
     let server = start("", None).await;
     let caller = server.caller();
-    let core = &server.app.core;
+    let core = &server.app.core();
     let id = core.accounts.by_username("user123").await.unwrap().unwrap().id;
     let account = AccountRef { backend: "local".into(), id: id.clone() };
 

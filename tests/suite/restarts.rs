@@ -52,7 +52,7 @@ impl Machine {
 
     async fn advance(&self, server: &TestServer, by: Duration) {
         self.clock.advance(by);
-        server.app.core.keys.tick().await.unwrap();
+        server.app.core().keys.tick().await.unwrap();
     }
 }
 
@@ -91,7 +91,7 @@ async fn a_token_outlives_a_restart_with_shorter_lifetimes_another_algorithm_or_
         let token = issue(&first).await;
         first.stop().await;
         let second = machine.start("", &format!("[tokens.access]\n{changed}\n")).await;
-        second.app.core.keys.rotate(None, false).await.unwrap();
+        second.app.core().keys.rotate(None, false).await.unwrap();
         machine.advance(&second, DAY).await;
         machine.advance(&second, 29 * DAY - Duration::from_secs(1)).await;
         assert_eq!((works(&second, &token).await, announced(&second).await), ((true, true), true), "{changed}");
@@ -109,7 +109,7 @@ async fn a_token_outlives_the_removal_of_the_client_with_the_long_lifetime() {
     let token = issue(&first).await;
     first.stop().await;
     let second = machine.start("", "").await;
-    second.app.core.keys.rotate(None, false).await.unwrap();
+    second.app.core().keys.rotate(None, false).await.unwrap();
     machine.advance(&second, DAY).await;
     machine.advance(&second, 28 * DAY).await;
     assert_eq!(works(&second, &token).await, (true, true));

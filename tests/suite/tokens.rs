@@ -150,7 +150,7 @@ async fn a_machines_token_is_revoked_alone_or_with_its_client() {
     as_app(&caller, "/revoke", &format!("token={first}")).await;
     assert!(!active(&caller, "app", &first).await);
     assert!(active(&caller, "app", &second).await);
-    revoke::client(&server.app.core, "app").await.unwrap();
+    revoke::client(&server.app.core(), "app").await.unwrap();
     assert!(!active(&caller, "app", &second).await);
     assert!(active(&caller, "app", &get().await).await);
 }
@@ -197,17 +197,17 @@ async fn the_next_key_is_published_before_it_signs_and_the_last_until_its_tokens
     let first = sign().await;
     assert_eq!(published().await, [kid(&first)]);
     server.clock.advance(Duration::from_secs(29 * 86_400));
-    server.app.core.keys.tick().await.unwrap();
+    server.app.core().keys.tick().await.unwrap();
     let next: Vec<String> = published().await.into_iter().filter(|key| *key != kid(&first)).collect();
     assert_eq!(next.len(), 1, "published");
     let last = sign().await;
     assert_eq!(kid(&last), kid(&first), "and not signing yet");
     server.clock.advance(Duration::from_secs(86_400));
-    server.app.core.keys.tick().await.unwrap();
+    server.app.core().keys.tick().await.unwrap();
     assert_eq!(kid(&sign().await), next[0]);
     assert!(verifies(&server, &last).await);
     server.clock.advance(Duration::from_secs(2 * 3600));
-    server.app.core.keys.tick().await.unwrap();
+    server.app.core().keys.tick().await.unwrap();
     assert!(!published().await.contains(&kid(&first)), "its tokens have expired");
 }
 

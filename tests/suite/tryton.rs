@@ -40,7 +40,7 @@ fn call() -> CallContext {
 }
 
 async fn lookup(server: &TestServer, by: &str, value: &str) -> Result<Option<Account>, PluginError> {
-    server.app.registry.directory("erp").unwrap().lookup(&call(), by, value).await.map_err(|ended| ended.error)
+    server.app.registry().directory("erp").unwrap().lookup(&call(), by, value).await.map_err(|ended| ended.error)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -133,7 +133,7 @@ async fn accounts_are_found_by_id_and_by_name() {
 
 /// A whole run: the users by login with whether they are disabled, how many pages there were, and the next cursor.
 async fn run(server: &TestServer, cursor: Option<String>, limit: u32) -> (BTreeMap<String, Account>, usize, String) {
-    let source = server.app.registry.account_source("erp").unwrap();
+    let source = server.app.registry().account_source("erp").unwrap();
     let (mut cursor, mut users, mut pages) = (cursor, BTreeMap::new(), 0);
     loop {
         let page = source.pull(&call(), cursor, limit).await.unwrap();

@@ -52,7 +52,7 @@ async fn deliver(server: &TestServer, ids: &[&str]) -> Result<Vec<String>, Plugi
         json: json!({"user": "zoë"}).to_string(),
     };
     let context = CallContext { request_id: "r1".to_owned(), ..CallContext::default() };
-    let sink = server.app.registry.event_sink("hook").unwrap();
+    let sink = server.app.registry().event_sink("hook").unwrap();
     sink.deliver(&context, ids.iter().map(event).collect()).await.map_err(|ended| ended.error)
 }
 

@@ -7,8 +7,10 @@ pub mod client;
 mod clients;
 mod error;
 mod keys;
+mod live;
 mod lockout;
 mod pages;
+mod plugins;
 mod secret;
 pub mod server;
 #[cfg(test)]
@@ -19,6 +21,7 @@ mod wire;
 
 pub use clients::NewClient;
 pub use error::{AdminError, ErrorKind};
+pub use live::{Live, execute_live};
 pub use secret::SecretText;
 pub use tokens::RevokeTarget;
 pub use users::NewUser;
@@ -122,6 +125,23 @@ pub enum Command {
     },
     /// Forgets failed logins.
     LockoutRelease(Release),
+    /// Reads configuration and plugins anew, all or nothing.
+    Reload {
+        /// A plugin that has to be well even where it is as it was.
+        plugin: Option<String>,
+    },
+    /// Lists the plugins and how they are.
+    PluginList,
+    /// Switches a plugin off: its calls answer that it is unavailable. It stays off after a restart.
+    PluginDisable {
+        /// The entry's name.
+        plugin: String,
+    },
+    /// Switches it on again.
+    PluginEnable {
+        /// The entry's name.
+        plugin: String,
+    },
 }
 
 impl Command {
@@ -146,6 +166,10 @@ impl Command {
             Self::KeysRotate { .. } => "keys.rotate",
             Self::LockoutList { .. } => "lockout.list",
             Self::LockoutRelease(_) => "lockout.release",
+            Self::Reload { .. } => "reload",
+            Self::PluginList => "plugin.list",
+            Self::PluginDisable { .. } => "plugin.disable",
+            Self::PluginEnable { .. } => "plugin.enable",
         }
     }
 
@@ -160,6 +184,8 @@ impl Command {
                 | Self::TokenInspect { .. }
                 | Self::KeysList
                 | Self::LockoutList { .. }
+                | Self::Reload { .. }
+                | Self::PluginList
         )
     }
 
@@ -184,11 +210,16 @@ impl Command {
             Self::LockoutRelease(Release::Address(ip)) => event.target(ip.to_string()),
             Self::LockoutRelease(Release::Entry(id)) => event.target(id),
             Self::LockoutRelease(Release::All) => event.target("all"),
+            Self::PluginDisable { plugin } | Self::PluginEnable { plugin } | Self::Reload { plugin: Some(plugin) } => {
+                event.target(plugin)
+            }
             Self::TokenInspect { .. }
             | Self::TokenRevoke(RevokeTarget::Token(_))
             | Self::UserList { .. }
             | Self::ClientList { .. }
             | Self::KeysList
+            | Self::Reload { plugin: None }
+            | Self::PluginList
             | Self::LockoutList { .. } => event,
         }
     }
@@ -240,6 +271,10 @@ async fn dispatch(core: &Core, call: &Call, command: Command) -> Result<Value, A
         Command::KeysRotate { algorithm, immediately } => keys::rotate(core, algorithm.as_deref(), immediately).await,
         Command::LockoutList { after } => lockout::list(core, after.as_deref()).await,
         Command::LockoutRelease(what) => lockout::release(core, &what).await,
+        Command::Reload { .. } => Err(AdminError::refused("no server is running: at its start it reads everything")),
+        Command::PluginList => plugins::list(core),
+        Command::PluginDisable { plugin } => plugins::set_disabled(core, &plugin, true).await,
+        Command::PluginEnable { plugin } => plugins::set_disabled(core, &plugin, false).await,
     }
 }
 

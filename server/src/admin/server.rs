@@ -1,8 +1,7 @@
 //! The running server's side: a unix socket that only its own user, and root, can use.
 
 use super::wire::{self, MAX_COMMAND_BYTES, Reply};
-use super::{AdminError, execute, socket_path};
-use crate::flow::Core;
+use super::{AdminError, Live, execute_live, socket_path};
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -48,17 +47,17 @@ impl AdminSocket {
     }
 
     /// Does what is asked, one task a connection. Never ends; dropping the future cuts the connections.
-    pub async fn serve(self, core: Arc<Core>) {
+    pub async fn serve(self, live: Arc<dyn Live>) {
         let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let mut connections = JoinSet::new();
         // The semaphore is never closed.
         while let Ok(permit) = permits.clone().acquire_owned().await {
             while connections.try_join_next().is_some() {}
-            let core = core.clone();
+            let live = live.clone();
             match self.listener.accept().await {
                 Ok((stream, _)) if may_command(&stream) => {
                     connections.spawn(async move {
-                        if let Err(cause) = converse(stream, &core).await {
+                        if let Err(cause) = converse(stream, &*live).await {
                             tracing::warn!(%cause, "an admin connection failed");
                         }
                         drop(permit);
@@ -67,7 +66,8 @@ impl AdminSocket {
                 Ok(_) => tracing::warn!("an admin connection of another user was refused"),
                 Err(cause) => {
                     tracing::warn!(%cause, "cannot accept an admin connection");
-                    core.clock.sleep_until(core.clock.monotonic_ms() + ACCEPT_PAUSE.as_millis() as u64).await;
+                    let clock = live.core().clock.clone();
+                    clock.sleep_until(clock.monotonic_ms() + ACCEPT_PAUSE.as_millis() as u64).await;
                 }
             }
         }
@@ -100,12 +100,12 @@ fn may_command(stream: &UnixStream) -> bool {
     stream.peer_cred().is_ok_and(|peer| peer.uid() == own || peer.uid() == 0)
 }
 
-async fn converse(stream: UnixStream, core: &Core) -> io::Result<()> {
+async fn converse(stream: UnixStream, live: &dyn Live) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut reader = BufReader::new(reader);
     while let Some(line) = wire::read_line(&mut reader, MAX_COMMAND_BYTES).await? {
         let reply = match serde_json::from_slice(&line) {
-            Ok(command) => match execute(core, command).await {
+            Ok(command) => match execute_live(live, command).await {
                 Ok(value) => Reply::Done(value),
                 Err(error) => Reply::Failed(error),
             },

@@ -42,11 +42,11 @@ impl Fixture {
     }
 
     async fn run(&self, command: Command) -> Value {
-        execute(&self.app.core, command).await.unwrap()
+        execute(&self.app.core(), command).await.unwrap()
     }
 
     async fn refused(&self, command: Command) -> (ErrorKind, String) {
-        let error = execute(&self.app.core, command).await.unwrap_err();
+        let error = execute(&self.app.core(), command).await.unwrap_err();
         (error.kind, error.message)
     }
 
@@ -55,7 +55,7 @@ impl Fixture {
         let params = Params::parse(body.as_bytes()).unwrap();
         let basic = basic.map(|(id, secret)| format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))));
         let call = Call::new("test".to_owned(), None);
-        let answer = token::exchange(&self.app.core, &call, basic.as_deref(), &params).await;
+        let answer = token::exchange(&self.app.core(), &call, basic.as_deref(), &params).await;
         answer.map(|answer| serde_json::to_value(answer).unwrap()).map_err(|error| error.code.as_str().to_owned())
     }
 

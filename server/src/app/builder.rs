@@ -1,29 +1,31 @@
 //! Wiring a server from its configuration.
 
 use super::fault::{Fault, Faults};
+use super::generation::{Foundation, key_options};
 use super::ground::{Ground, Mode, Site};
-use super::plugins::CacheDir;
-use super::{App, clients, fetch, plugins};
+use super::plugins::{CacheDir, Tools};
+use super::reload::Source;
+use super::{App, fetch, plugins};
 use crate::accounts::AccountTable;
 use crate::audit::AuditLog;
 use crate::clock::{Clock, SystemClock};
-use crate::config::model::{Algorithm, Config};
+use crate::config::model::Config;
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::flow::clients::ClientDirectory;
-use crate::flow::directory::Directories;
-use crate::flow::{Core, Settings, backends};
-use crate::http::paths::RoutePaths;
-use crate::http::served::Served;
-use crate::keys::{KeyError, KeyOptions, MasterKey, MasterKeyOrigin};
+use crate::flow::plugins as switches;
+use crate::keys::{KeyError, MasterKey, MasterKeyOrigin};
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::password::PasswordHasher;
-use crate::plugin::chain::{Backend, UserChain};
+use crate::plugin::breaker::BreakerState;
+use crate::plugin::chain::Backend;
 use crate::plugin::services::CoreServices;
-use crate::plugin::{UserVerifier, own_code};
+use crate::plugin::supervision::Supervision;
+use crate::plugin::{HostServices, UserVerifier, own_code};
 use crate::store::sled::OpenError;
 use crate::store::{Store, StoreError};
+use arc_swap::ArcSwap;
 use std::sync::Arc;
+use tokio::sync::Mutex;
 
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +62,7 @@ fn lines(faults: &[Fault]) -> String {
 /// Makes an [`App`]; the embedding API.
 pub struct Builder {
     config: Config,
+    source: Option<Source>,
     environment: Vec<(String, String)>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -76,6 +79,7 @@ impl Builder {
     pub fn new(config: Config) -> Self {
         Self {
             config,
+            source: None,
             environment: Vec::new(),
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy),
@@ -91,6 +95,16 @@ impl Builder {
     #[must_use]
     pub fn environment(mut self, environment: Vec<(String, String)>) -> Self {
         self.environment = environment;
+        self
+    }
+
+    /// Where a reload reads the configuration anew; without it there is none.
+    #[must_use]
+    pub fn reloads_from(
+        mut self,
+        source: impl Fn() -> Result<Config, crate::config::ConfigErrors> + Send + Sync + 'static,
+    ) -> Self {
+        self.source = Some(Box::new(source));
         self
     }
 
@@ -159,7 +173,7 @@ impl Builder {
     /// # Errors
     /// See [`StartError`].
     pub async fn build(self) -> Result<App, StartError> {
-        let Self { config, environment, clock, entropy, store, master_key, verifiers, with_tls, mode } = self;
+        let Self { config, source, environment, clock, entropy, store, master_key, verifiers, with_tls, mode } = self;
         // Begun now, as the plugins need it when the rest has been opened.
         drop(tokio::task::spawn_blocking(own_code::sha256));
         let mut faults = Faults::new(&config.places);
@@ -178,20 +192,23 @@ impl Builder {
         let min_length = config.passwords.min_length;
         let accounts = AccountTable::new(store.clone(), hasher.clone(), clock.clone(), entropy.clone(), min_length);
         let accounts = Arc::new(accounts);
-        let services = CoreServices {
+        let services: Arc<dyn HostServices> = Arc::new(CoreServices {
             clock: clock.clone(),
             entropy: entropy.clone(),
             store: store.clone(),
             hasher: hasher.clone(),
             accounts: accounts.clone(),
             keys: keys.clone(),
-        };
+        });
         let metrics = Metrics::new();
         let groups = metrics.clone();
         store.observe_groups(Box::new(move |commits| groups.synced(commits)));
-        let embedded: Vec<String> = verifiers.iter().map(|backend| backend.name.clone()).collect();
+        let supervision = supervision(&metrics);
+        switches::read(store.as_ref(), &supervision.switches).await?;
         let cache = CacheDir::new(&config, mode == Mode::Real && faults.is_empty(), &*entropy);
-        let plugins = plugins::load(&config, Arc::new(services), verifiers, &cache, &environment, &mut faults).await;
+        let tools =
+            Tools { services: &services, supervision: &supervision, embedded: &verifiers, variables: &environment };
+        let plugins = plugins::load(&config, tools, &cache, &mut faults).await;
         let audit = open_audit(&config, mode, &clock, &metrics, &mut faults);
         let (Some(plugins), Some(audit), true) = (plugins, audit, faults.is_empty()) else {
             return Err(StartError::Faults(faults.into_found()));
@@ -203,46 +220,32 @@ impl Builder {
             Arc::new(move |domain, parts| mac.mac(domain, parts)),
             config.lockout.clone(),
         );
-        let configured = config.clients.iter().zip(secrets);
-        let configured: Vec<_> = configured.map(|(entry, secrets)| clients::client(entry, secrets, &keys)).collect();
-        let clients = ClientDirectory::new(configured);
-        clients.read_stored(store.as_ref()).await?;
-        let own_backends = plugins::own_backends(&config);
-        let ever_own_backends = backends::remember(store.as_ref(), &own_backends).await?;
-        let plugin_hashes = plugins::hashes(&plugins.registry, embedded.iter().map(String::as_str));
-        let extension_grants = plugins.extensions.iter().flat_map(|extension| extension.grant_types.clone()).collect();
-        let settings = Settings { extension_grants, ..settings(&config) };
-        let core = Arc::new(Core {
+        let foundation = Foundation {
             store,
-            clock: clock.clone(),
+            clock,
             entropy,
             keys,
             hasher,
-            lockout,
-            users: UserChain::new(plugins.chain, clock),
-            own_backends,
-            ever_own_backends,
             accounts,
-            clients,
-            policies: plugins.policies,
-            claims: plugins.claims,
-            directories: Directories::new(plugins.directories),
-            extensions: plugins.extensions,
-            formats: plugins.formats,
+            lockout,
             audit,
-            plugin_hashes,
             metrics,
-            settings,
-        });
-        let served = Arc::new(Served {
-            core: core.clone(),
-            paths: RoutePaths::new(&config.paths, &config.issuer),
-            bearer_login: config.authorize.bearer_login,
-            unauthorized_client_status: config.compatibility.unauthorized_client_status,
-            bearer_errors: config.compatibility.bearer_errors,
-        });
-        Ok(App { core, served, config, registry: plugins.registry, master_key, store_state: state, tls })
+            services,
+            supervision,
+            embedded: verifiers,
+            environment,
+        };
+        let generation = foundation.raise(config, plugins, secrets, None).await?;
+        let (live, reloading) = (ArcSwap::from_pointee(generation), Mutex::default());
+        Ok(App { master_key, store_state: state, tls, foundation, live, source, reloading })
     }
+}
+
+/// Breakers are seen in the metrics.
+fn supervision(metrics: &Metrics) -> Supervision {
+    let metrics = metrics.clone();
+    let observer = move |plugin: &str, state| metrics.breaker(plugin, state != BreakerState::Closed);
+    Supervision { observer: Arc::new(observer), ..Supervision::default() }
 }
 
 /// The ground of the server, or where there are faults one that only serves to find the others.
@@ -271,39 +274,4 @@ fn open_audit(
 ) -> Option<AuditLog> {
     let file = config.log.audit.as_deref().filter(|_| mode != Mode::Rehearsal && faults.is_empty());
     faults.take("log.audit", AuditLog::open(file, clock.clone(), metrics.clone()))
-}
-
-fn key_options(config: &Config) -> KeyOptions {
-    let longest = config.clients.iter().filter_map(|client| client.access_lifetime).max().unwrap_or_default();
-    KeyOptions {
-        algorithms: algorithms(config),
-        rotate_every: config.keys.rotate_every,
-        publish_before: config.keys.publish_before,
-        retain: config.tokens.access.lifetime.max(longest),
-    }
-}
-
-/// No key is made for a server whose tokens are all opaque; those that there are stay while tokens of theirs live.
-fn algorithms(config: &Config) -> Vec<Algorithm> {
-    if config.tokens.access.format == "opaque" { Vec::new() } else { vec![config.tokens.access.algorithm] }
-}
-
-fn settings(config: &Config) -> Settings {
-    let tokens = &config.tokens;
-    Settings {
-        issuer: config.issuer.clone(),
-        audience: tokens.access.audience.clone(),
-        algorithm: tokens.access.algorithm,
-        typ: tokens.access.typ.clone(),
-        access_lifetime: tokens.access.lifetime,
-        refresh_lifetime: tokens.refresh.lifetime,
-        grace: tokens.refresh.grace,
-        rotation_ends_access: tokens.refresh.ends_access_tokens,
-        code_lifetime: tokens.code_lifetime,
-        failure_time: config.passwords.failure_time,
-        count_client_addresses: config.lockout.count_client_addresses,
-        default_client: config.grants.default_client.clone(),
-        extension_grants: Vec::new(),
-        every_scope: config.compatibility.every_scope.clone(),
-    }
 }

@@ -7,6 +7,7 @@ use crate::flow::directory::NamedDirectory;
 use crate::flow::{NamedClaims, NamedExtension, NamedFormat, NamedPolicy};
 use crate::plugin::chain::Backend;
 use crate::plugin::registry::{Environment, LoadError, LookupError, Registry, builtins};
+use crate::plugin::supervision::Supervision;
 use crate::plugin::{HostServices, own_code};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -44,6 +45,16 @@ impl Drop for CacheDir {
     }
 }
 
+/// What plugins are loaded with beside the configuration.
+pub struct Tools<'a> {
+    pub services: &'a Arc<dyn HostServices>,
+    pub supervision: &'a Supervision,
+    /// Backends of the embedding program.
+    pub embedded: &'a [Backend],
+    /// Where secrets given as `{ env }` are looked up.
+    pub variables: &'a [(String, String)],
+}
+
 /// The plugins, and where each is used.
 pub struct Plugins {
     pub registry: Registry,
@@ -59,21 +70,16 @@ pub struct Plugins {
 }
 
 /// Loads the plugins of the configuration, and the two formats that need no entry. `None` once there are faults.
-pub async fn load(
-    config: &Config,
-    services: Arc<dyn HostServices>,
-    embedded: Vec<Backend>,
-    cache: &CacheDir,
-    variables: &[(String, String)],
-    faults: &mut Faults<'_>,
-) -> Option<Plugins> {
+pub async fn load(config: &Config, tools: Tools<'_>, cache: &CacheDir, faults: &mut Faults<'_>) -> Option<Plugins> {
+    let Tools { services, supervision, embedded, variables } = tools;
+    let services = services.clone();
     let mut entries: BTreeMap<String, PluginEntry> = config.plugins.clone();
     for name in FORMATS {
         entries.entry(name.to_owned()).or_insert_with(|| builtin(name));
     }
     let environment =
         Environment { services, builtins: builtins(), cache_dir: cache.path.clone(), variables: variables.to_vec() };
-    let registry = match Registry::load(&entries, &config.trust, &environment).await {
+    let registry = match Registry::load_supervised(&entries, &config.trust, &environment, supervision).await {
         Ok(registry) => registry,
         Err(errors) => {
             errors.iter().for_each(|error| note(error, faults));
@@ -84,7 +90,7 @@ pub async fn load(
         // The server would start without these; whoever mends the rest wants to know of them all the same.
         registry.unavailable().iter().for_each(|error| note(error, faults));
     }
-    let chain = chain(config, &registry, embedded, faults);
+    let chain = chain(config, &registry, embedded.to_vec(), faults);
     let policies = policies(config, &registry, faults);
     let claims = claims(config, &registry, faults);
     let extensions = extensions(config, &registry, faults);
@@ -215,13 +221,15 @@ pub fn needed(config: &Config) -> BTreeSet<&str> {
     chain.chain(policies).chain([config.tokens.access.format.as_str()]).collect()
 }
 
+/// A SHA-256 from its hexadecimal digits.
+pub fn hash(text: &str) -> Option<[u8; 32]> {
+    let digits = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok());
+    digits.collect::<Option<Vec<u8>>>()?.try_into().ok()
+}
+
 /// Which code each plugin is; that of `embedded` ones is the program's own.
 #[must_use]
 pub fn hashes<'a>(registry: &Registry, embedded: impl Iterator<Item = &'a str>) -> HashMap<String, [u8; 32]> {
-    let hash = |text: &str| -> Option<[u8; 32]> {
-        let digits = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok());
-        digits.collect::<Option<Vec<u8>>>()?.try_into().ok()
-    };
     let loaded = registry.plugins().map(|plugin| (plugin.name.as_str(), plugin.sha256.as_deref()));
     let all = loaded.chain(embedded.map(|name| (name, own_code::sha256())));
     all.filter_map(|(name, sha256)| Some((name.to_owned(), hash(sha256?)?))).collect()

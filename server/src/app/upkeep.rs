@@ -23,10 +23,11 @@ impl App {
     async fn follow_store(&self) {
         loop {
             self.pause(KEYS_EVERY).await;
-            if let Err(error) = self.core.keys.tick().await {
+            if let Err(error) = self.foundation.keys.tick().await {
                 tracing::error!(%error, "the signing keys could not be looked after");
             }
-            if let Err(error) = self.core.clients.read_stored(self.core.store.as_ref()).await {
+            let core = self.core();
+            if let Err(error) = core.clients.read_stored(core.store.as_ref()).await {
                 tracing::error!(%error, "the clients could not be read again");
             }
         }
@@ -34,37 +35,37 @@ impl App {
 
     async fn sweep(&self) {
         loop {
-            match self.core.store.sweep().await {
-                Ok(0) => self.pause(self.config.store.sweep_every).await,
+            match self.foundation.store.sweep().await {
+                Ok(0) => self.pause(self.config().store.sweep_every).await,
                 Ok(_) => self.pause(SWEEP_PAUSE).await,
                 Err(error) => {
                     tracing::error!(%error, "expired records could not be removed");
-                    self.pause(self.config.store.sweep_every).await;
+                    self.pause(self.config().store.sweep_every).await;
                 }
             }
         }
     }
 
     async fn take_figures(&self) {
-        let mut before = self.core.store.stats();
+        let mut before = self.foundation.store.stats();
         loop {
             self.pause(FIGURES_EVERY).await;
-            let now = self.core.store.stats();
+            let now = self.foundation.store.stats();
             self.publish(before, now);
             before = now;
         }
     }
 
     fn publish(&self, before: StoreStats, now: StoreStats) {
-        let metrics = &self.core.metrics;
-        metrics.set_hashing_waiting(self.core.hasher.queued());
+        let metrics = &self.foundation.metrics;
+        metrics.set_hashing_waiting(self.foundation.hasher.queued());
         metrics.set_store_bytes(now.disk_bytes);
         metrics.committed(now.commits.saturating_sub(before.commits));
     }
 
     async fn pause(&self, time: Duration) {
         let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let clock = &self.core.clock;
+        let clock = &self.foundation.clock;
         clock.sleep_until(clock.monotonic_ms().saturating_add(millis)).await;
     }
 }
@@ -73,11 +74,12 @@ impl App {
 impl Readiness for App {
     async fn missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
-        if self.core.store.get(&Key::new(*b"ready")).await.is_err() {
+        if self.foundation.store.get(&Key::new(*b"ready")).await.is_err() {
             missing.push("the store does not answer".to_owned());
         }
-        for name in plugins::needed(&self.config) {
-            if self.registry.plugin(name).is_some_and(|plugin| plugin.failure().is_some()) {
+        let generation = self.generation();
+        for name in plugins::needed(&generation.config) {
+            if generation.registry.plugin(name).is_some_and(|plugin| plugin.failure().is_some()) {
                 missing.push(format!("plugin {name} could not be loaded"));
             }
         }

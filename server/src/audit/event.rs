@@ -52,6 +52,9 @@ pub enum AuditKind {
     /// A command on the admin socket or the command line.
     #[serde(rename = "admin")]
     Admin,
+    /// Configuration and plugins were reloaded, with the plugins that have changed; or not, with an error.
+    #[serde(rename = "reload")]
+    Reload,
 }
 
 /// One plugin's part in a decision.

@@ -1,6 +1,8 @@
 //! Commands for the running server, or on the store where none runs.
 
-use super::args::{ClientCommand, KeysCommand, LockoutCommand, TokenCommand, TokenRevoke, UserAdd, UserCommand};
+use super::args::{
+    ClientCommand, KeysCommand, LockoutCommand, PluginOperation, TokenCommand, TokenRevoke, UserAdd, UserCommand,
+};
 use super::exit::Failure;
 use super::open::Opening;
 use super::patience::{Obstacle, patiently};
@@ -38,6 +40,18 @@ const LOCKOUTS: &[(&str, &str)] = &[
     ("FAILURES", "failures"),
     ("LAST", "last_failure"),
     ("LOCKED UNTIL", "locked_until"),
+];
+
+const PLUGINS: &[(&str, &str)] = &[
+    ("NAME", "name"),
+    ("STATE", "state"),
+    ("PACKAGING", "packaging"),
+    ("VERSION", "version"),
+    ("KINDS", "kinds"),
+    ("CALLS", "calls"),
+    ("FAILURES", "failures"),
+    ("SHA256", "sha256"),
+    ("WHY", "why"),
 ];
 
 /// How an answer is shown to people.
@@ -144,6 +158,26 @@ pub fn lockout(open: &Opening, json: bool, command: LockoutCommand) -> Result<()
     answer(open, json, Command::LockoutRelease(what), Shown::Object)
 }
 
+pub fn reload(open: &Opening, json: bool, plugin: Option<String>) -> Result<(), Failure> {
+    answer(open, json, Command::Reload { plugin }, Shown::Object)
+}
+
+pub fn plugin(open: &Opening, json: bool, operation: PluginOperation) -> Result<(), Failure> {
+    match operation {
+        PluginOperation::List => answer(open, json, Command::PluginList, Shown::Table(PLUGINS)),
+        PluginOperation::Reload { name } => reload(open, json, name),
+        PluginOperation::Disable { name: plugin } => answer(
+            open,
+            json,
+            Command::PluginDisable { plugin },
+            Shown::Said("disabled: its calls fail until it is enabled"),
+        ),
+        PluginOperation::Enable { name: plugin } => {
+            answer(open, json, Command::PluginEnable { plugin }, Shown::Said("enabled"))
+        }
+    }
+}
+
 fn answer(open: &Opening, json: bool, command: Command, shown: Shown) -> Result<(), Failure> {
     log::install_for_command()?;
     let answer = block_on(execute(open, command))?;
@@ -188,7 +222,7 @@ impl Place {
     async fn execute(&mut self, command: Command) -> Result<Value, Failure> {
         Ok(match self {
             Self::Server(connection) => connection.execute_all(command).await?,
-            Self::Store(app) => admin::execute_all(&app.core, command).await?,
+            Self::Store(app) => admin::execute_all(&app.core(), command).await?,
         })
     }
 }

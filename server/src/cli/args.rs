@@ -99,8 +99,16 @@ open; where there is none, none is made. Plugins are compiled and kept in the da
         #[command(subcommand)]
         command: LockoutCommand,
     },
-    /// Make plugins
-    #[cfg(feature = "wasm")]
+    /// Read configuration and plugins anew, in a running server: all of it, or nothing where anything is wrong
+    #[command(after_help = "Examples:
+  pintle reload
+
+The same as SIGHUP, with an answer: what has changed, and which keys need a restart.")]
+    Reload {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Look after plugins, and make them
     Plugin {
         #[command(flatten)]
         output: Output,
@@ -377,9 +385,11 @@ pub struct LockoutRelease {
 }
 
 /// `pintle plugin …`.
-#[cfg(feature = "wasm")]
 #[derive(Debug, Subcommand)]
 pub enum PluginCommand {
+    #[command(flatten)]
+    Operate(PluginOperation),
+    #[cfg(feature = "wasm")]
     /// Make a plugin of a Rust crate: a Wasm component, or a native library
     #[command(after_help = "Examples:
   pintle plugin build plugins/scope-rules
@@ -413,4 +423,34 @@ pub struct PluginBuild {
     /// Use the crate's Cargo.lock as it is
     #[arg(long)]
     pub locked: bool,
+}
+
+/// What of `pintle plugin …` is for the operator of a server.
+#[derive(Debug, Subcommand)]
+pub enum PluginOperation {
+    /// List the plugins: how each is, which code it is, what its calls came to since it was loaded
+    #[command(after_help = "Examples:\n  pintle plugin list\n  pintle plugin list --json")]
+    List,
+    /// Read plugins and configuration anew, in a running server: all of it, or nothing where anything is wrong
+    #[command(after_help = "Examples:
+  pintle plugin reload
+  pintle plugin reload erp
+
+A plugin that is named has to be there and be well, even where it is as it was.")]
+    Reload {
+        /// The plugin's name in the configuration
+        name: Option<String>,
+    },
+    /// Let no call through to a plugin: each is answered that it is unavailable. It lasts until it is enabled
+    #[command(after_help = "Examples:\n  pintle plugin disable erp")]
+    Disable {
+        /// The plugin's name in the configuration
+        name: String,
+    },
+    /// Let calls through to a disabled plugin again
+    #[command(after_help = "Examples:\n  pintle plugin enable erp")]
+    Enable {
+        /// The plugin's name in the configuration
+        name: String,
+    },
 }

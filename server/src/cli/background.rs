@@ -1,11 +1,13 @@
-//! What runs beside the requests: keys, expiry, certificates, commands.
+//! What runs beside the requests: keys, expiry, certificates, commands, reloads.
 
 use pintle::admin::server::AdminSocket;
 use pintle::app::App;
 use pintle::http::listener::Server;
 use pintle::http::tls::ReloadingTls;
+use pintle::systemd;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::signal::unix::Signal;
 use tokio::task::JoinSet;
 
 /// How often the PEM files are looked at.
@@ -20,15 +22,17 @@ impl Background {
         tls: Option<Arc<ReloadingTls>>,
         monitoring: Option<Server>,
         socket: AdminSocket,
+        hang_up: Signal,
     ) -> Self {
         let mut tasks = JoinSet::new();
         tasks.spawn(app.clone().upkeep());
-        tasks.spawn(socket.serve(app.core.clone()));
+        tasks.spawn(socket.serve(app.clone()));
+        tasks.spawn(reload_at(hang_up, app.clone()));
         if let Some(monitoring) = monitoring {
             tasks.spawn(app.clone().serve_monitoring(monitoring));
         }
         if let Some(tls) = tls {
-            tasks.spawn(tls.watch(app.core.clock.clone(), TLS_LOOK));
+            tasks.spawn(tls.watch(app.core().clock.clone(), TLS_LOOK));
         }
         Self(tasks)
     }
@@ -36,5 +40,14 @@ impl Background {
     /// Ends them and waits until they have: then the admin socket is gone while the store is still ours.
     pub async fn stop(mut self) {
         self.0.shutdown().await;
+    }
+}
+
+/// Reloads at each SIGHUP. One that fails has said so in the log, and the server goes on as it was.
+async fn reload_at(mut hang_up: Signal, app: Arc<App>) {
+    while hang_up.recv().await.is_some() {
+        systemd::reloading();
+        let _ = app.reload(None).await;
+        systemd::ready();
     }
 }

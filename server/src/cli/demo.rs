@@ -15,23 +15,28 @@ use zeroize::Zeroizing;
 type Credentials = (String, Zeroizing<String>);
 
 /// What is made anew.
+#[derive(Clone)]
 pub struct Demo {
     user: Option<Credentials>,
     client: Option<Credentials>,
 }
 
 impl Demo {
-    /// Makes the secrets and gives the client its own. `None` without `[development]`.
-    pub fn prepare(config: &mut Config, entropy: &dyn Entropy) -> Option<Self> {
+    /// Makes the secrets. `None` without `[development]`.
+    pub fn prepare(config: &Config, entropy: &dyn Entropy) -> Option<Self> {
         let development = config.development.clone()?;
         let named = |name: String| (name, Zeroizing::new(URL_SAFE_NO_PAD.encode(entropy::array::<24>(entropy))));
         let demo = Self { user: development.demo_user.map(named), client: development.demo_client.map(named) };
-        if let Some((id, secret)) = &demo.client
+        Some(demo)
+    }
+
+    /// Gives the client its secret, in the configuration of the start or of a reload.
+    pub fn equip(&self, config: &mut Config) {
+        if let Some((id, secret)) = &self.client
             && let Some(client) = config.clients.iter_mut().find(|client| client.id == *id)
         {
             client.secrets = vec![SecretSource::Value(secret.clone())];
         }
-        Some(demo)
     }
 
     /// Gives the user the password; makes the account at the first start.
@@ -49,7 +54,8 @@ impl Demo {
 
     /// Prints the calls. `addresses`: where the server listens.
     pub fn print(&self, app: &App, addresses: &[Address]) {
-        text::print(&self.text(&app.config, app.served.paths.token.first().map_or("", String::as_str), addresses));
+        let served = app.served();
+        text::print(&self.text(&app.config(), served.paths.token.first().map_or("", String::as_str), addresses));
     }
 
     fn text(&self, config: &Config, token_path: &str, addresses: &[Address]) -> String {

@@ -53,6 +53,10 @@ fn dispatch(cli: Cli, surroundings: Surroundings) -> Result<(), Failure> {
         Command::Token { output, command } => admin::token(&open, output.json, command),
         Command::Keys { output, command } => admin::keys(&open, output.json, command),
         Command::Lockout { output, command } => admin::lockout(&open, output.json, command),
+        Command::Reload { output } => admin::reload(&open, output.json, None),
+        Command::Plugin { output, command: args::PluginCommand::Operate(operation) } => {
+            admin::plugin(&open, output.json, operation)
+        }
         #[cfg(feature = "wasm")]
         Command::Plugin { output, command: args::PluginCommand::Build(build) } => plugin::build(output.json, build),
         Command::Completions { shell } => {

@@ -16,15 +16,19 @@ pub struct Opening {
 impl Opening {
     /// The configuration, or everything that is wrong with it.
     pub fn load(&self) -> Result<Loaded, Failure> {
-        let options = LoadOptions {
+        config::load(&self.options()).map_err(|errors| {
+            Failure::configuration(format!("{} in the configuration:\n{errors}", count(errors.0.len())))
+        })
+    }
+
+    /// Where the configuration is.
+    pub fn options(&self) -> LoadOptions {
+        LoadOptions {
             file: self.sources.config.clone(),
             overlays: self.sources.overlay.clone(),
             environment: self.surroundings.environment.clone(),
             ..LoadOptions::default()
-        };
-        config::load(&options).map_err(|errors| {
-            Failure::configuration(format!("{} in the configuration:\n{errors}", count(errors.0.len())))
-        })
+        }
     }
 
     /// For a server on this process's clock, randomness and environment.

@@ -8,6 +8,8 @@ use super::open::Opening;
 use super::owner;
 use pintle::admin::server::AdminSocket;
 use pintle::app::App;
+use pintle::config::model::Config;
+use pintle::config::{self, ConfigErrors, LoadOptions, Loaded};
 use pintle::http::listener::{Drain, Server};
 use pintle::systemd;
 use std::sync::Arc;
@@ -21,22 +23,25 @@ pub async fn serve(open: &Opening) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let mut config = loaded.config;
-    let demo = Demo::prepare(&mut config, &*open.surroundings.entropy);
+    let demo = Demo::prepare(&config, &*open.surroundings.entropy);
+    demo.iter().for_each(|demo| demo.equip(&mut config));
     owner::refuse_foreign_data(&config.data_dir)?;
-    let app = Arc::new(open.builder(config).with_tls().build().await?);
+    let builder = open.builder(config).with_tls().reloads_from(source(open.options(), demo.clone()));
+    let app = Arc::new(builder.build().await?);
     let signals = Signals::listen()?;
     let tls = app.tls.clone();
-    let server = Server::bind(&app.config.listen, tls.clone(), app.core.entropy.clone());
+    let server = Server::bind(&app.config().listen, tls.clone(), app.core().entropy.clone());
     let server = server.map_err(Failure::unavailable)?;
     let monitoring = monitoring(&app)?;
-    let socket = AdminSocket::bind(&app.config.data_dir).map_err(Failure::unavailable)?;
+    let socket = AdminSocket::bind(&app.config().data_dir).map_err(Failure::unavailable)?;
     if let Some(demo) = demo {
-        demo.install(&app.core).await?;
+        demo.install(&app.core()).await?;
         demo.print(&app, server.addresses());
     }
-    let background = Background::start(&app, tls, monitoring, socket);
+    let Signals { terminate, interrupt, hang_up } = signals;
+    let background = Background::start(&app, tls, monitoring, socket, hang_up);
     systemd::ready();
-    let drained = app.clone().serve(server, signals.shutdown()).await;
+    let drained = app.clone().serve(server, shutdown(terminate, interrupt)).await;
     background.stop().await;
     match drained {
         Drain::Finished => tracing::info!("every request was answered"),
@@ -46,8 +51,9 @@ pub async fn serve(open: &Opening) -> Result<(), Failure> {
 }
 
 fn monitoring(app: &App) -> Result<Option<Server>, Failure> {
-    let Some(address) = &app.config.monitoring.address else { return Ok(None) };
-    let server = Server::bind_monitoring(address, &app.config.listen, app.core.entropy.clone());
+    let config = app.config();
+    let Some(address) = &config.monitoring.address else { return Ok(None) };
+    let server = Server::bind_monitoring(address, &config.listen, app.core().entropy.clone());
     server.map(Some).map_err(Failure::unavailable)
 }
 
@@ -68,16 +74,25 @@ impl Signals {
             hang_up: listen(SignalKind::hangup())?,
         })
     }
+}
 
-    /// Ends at the first signal to end.
-    async fn shutdown(mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => break,
-                _ = self.interrupt.recv() => break,
-                Some(()) = self.hang_up.recv() => tracing::info!("SIGHUP does nothing: a changed configuration needs a restart"),
-            }
+/// Ends at the first signal to end.
+async fn shutdown(mut terminate: Signal, mut interrupt: Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    systemd::stopping("draining");
+}
+
+/// Reads the configuration anew, with the secrets that this start made.
+fn source(options: LoadOptions, demo: Option<Demo>) -> impl Fn() -> Result<Config, ConfigErrors> {
+    move || {
+        let Loaded { mut config, warnings, .. } = config::load(&options)?;
+        for warning in &warnings {
+            tracing::warn!("{warning}");
         }
-        systemd::stopping("draining");
+        demo.iter().for_each(|demo| demo.equip(&mut config));
+        Ok(config)
     }
 }

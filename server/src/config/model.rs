@@ -87,7 +87,7 @@ impl std::fmt::Display for Address {
 }
 
 /// `[listen]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     /// `address`: one or a list.
     pub addresses: Vec<Address>,
@@ -295,7 +295,7 @@ pub struct Passwords {
 }
 
 /// `[lockout]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lockout {
     /// `free_tries` (5), per account and per address.
     pub free_tries: u32,
@@ -321,7 +321,7 @@ pub struct StoreOptions {
 }
 
 /// `[log]`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Log {
     /// `format` (`pretty`, `json`).
     pub json: bool,
@@ -332,7 +332,7 @@ pub struct Log {
 }
 
 /// `[monitoring]`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Monitoring {
     /// `address`: an own listener for `/health/*` and `/metrics`; without it they are on the main one, `/metrics` only
     /// for loopback peers, and behind a proxy for nobody.
@@ -387,7 +387,7 @@ pub struct ClientEntry {
 }
 
 /// `[plugins.<name>]`.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PluginEntry {
     /// `source`: `builtin:<name>` or a file, relative to the configuration file.
     pub source: PluginSource,
@@ -450,7 +450,7 @@ pub enum PluginSource {
 }
 
 /// `limits`: unset ones are the kind's.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PluginLimits {
     /// `timeout`: wall time of a call.
     pub timeout: Option<Duration>,
@@ -462,6 +462,49 @@ pub struct PluginLimits {
     pub concurrency: Option<u32>,
     /// `queue` (64).
     pub queue: Option<u32>,
+    /// `breaker`.
+    pub breaker: BreakerChoice,
+}
+
+/// `limits.breaker`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BreakerChoice {
+    /// As most plugins need it.
+    #[default]
+    Usual,
+    /// `"off"`.
+    Off,
+    /// Otherwise.
+    Limits(BreakerLimits),
+}
+
+impl BreakerChoice {
+    /// When it opens; `None` for never.
+    #[must_use]
+    pub fn limits(self) -> Option<BreakerLimits> {
+        match self {
+            Self::Usual => Some(BreakerLimits::default()),
+            Self::Off => None,
+            Self::Limits(limits) => Some(limits),
+        }
+    }
+}
+
+/// When a plugin's circuit breaker opens, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakerLimits {
+    /// `share` (50): of calls without an answer, in per cent.
+    pub share: u8,
+    /// `calls` (20): fewer say nothing.
+    pub calls: u32,
+    /// `open_for` (5 s): then one call is let through.
+    pub open_for: Duration,
+}
+
+impl Default for BreakerLimits {
+    fn default() -> Self {
+        Self { share: 50, calls: 20, open_for: Duration::from_secs(5) }
+    }
 }
 
 /// One entry of `[claims] sources`.

@@ -1,6 +1,8 @@
 //! `[plugins.<name>]` and `[trust]`.
 
-use super::model::{NetworkGrant, PluginEntry, PluginLimits, PluginSource, SecretSource, Trust};
+use super::model::{
+    BreakerChoice, BreakerLimits, NetworkGrant, PluginEntry, PluginLimits, PluginSource, SecretSource, Trust,
+};
 use super::nearest::{one_of, suggestion};
 use super::read::{Node, Table, quoted};
 use super::secret::{self, Allowed};
@@ -23,6 +25,7 @@ pub(super) const BUILTINS: [(&str, &str); 4] = [
 const INTERFACES: [&str; 3] = ["crypto", "kv", "accounts"];
 
 const SOURCE: &str = "\"builtin:<name>\", or a file that ends in .wasm, .so, .dylib or .dll";
+const BREAKER: &str = "\"off\", or { share = 50, calls = 20, open_for = \"5s\" }";
 const MILLISECOND: Duration = Duration::from_millis(1);
 const LONGEST_CALL: Duration = Duration::from_secs(600);
 
@@ -142,7 +145,24 @@ fn limits(table: &mut Table<'_>) -> PluginLimits {
         memory_mib: table.optional("memory_mib", |node| node.integer(1..=4096)),
         concurrency: table.optional("concurrency", |node| node.integer(1..=1024)),
         queue: table.optional("queue", |node| node.integer(0..=65536)),
+        breaker: table.optional("breaker", breaker).unwrap_or_default(),
     }
+}
+
+fn breaker(node: &Node<'_>) -> Option<BreakerChoice> {
+    if !matches!(node.value, Value::Dict(..)) {
+        let off = |text: &str| if text == "off" { Ok(()) } else { Err(None) };
+        return node.checked(BREAKER, off).map(|_| BreakerChoice::Off);
+    }
+    let usual = BreakerLimits::default();
+    let limits = node.table(|table| BreakerLimits {
+        share: table.optional("share", |node| node.integer(1..=100)).unwrap_or(usual.share),
+        calls: table.optional("calls", |node| node.integer(1..=10_000)).unwrap_or(usual.calls),
+        open_for: table
+            .optional("open_for", |node| node.duration(MILLISECOND..=LONGEST_CALL))
+            .unwrap_or(usual.open_for),
+    });
+    limits.map(BreakerChoice::Limits)
 }
 
 /// `[trust]`.

@@ -27,8 +27,11 @@ pub struct NamedDirectory {
 /// All such backends, and what they last said.
 pub struct Directories {
     known: HashMap<String, NamedDirectory>,
-    remembered: Mutex<LruCache<(String, String), Remembered>>,
+    remembered: Memory,
 }
+
+/// By backend and account id; outlives a reload.
+type Memory = Arc<Mutex<LruCache<(String, String), Remembered>>>;
 
 struct Remembered {
     account: Account,
@@ -39,8 +42,13 @@ impl Directories {
     /// Nothing is remembered yet.
     #[must_use]
     pub fn new(directories: Vec<NamedDirectory>) -> Self {
-        let known = directories.into_iter().map(|directory| (directory.name.clone(), directory)).collect();
-        Self { known, remembered: Mutex::new(LruCache::new(MAX_REMEMBERED)) }
+        Self { known: by_name(directories), remembered: Arc::new(Mutex::new(LruCache::new(MAX_REMEMBERED))) }
+    }
+
+    /// Others, which remember what these do.
+    #[must_use]
+    pub fn succeeded_by(&self, directories: Vec<NamedDirectory>) -> Self {
+        Self { known: by_name(directories), remembered: self.remembered.clone() }
     }
 
     /// Whether `backend` can be asked.
@@ -66,6 +74,10 @@ impl Directories {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         remembered.get(&key).filter(|found| found.at_ms >= not_before_ms).map(|found| found.account.clone())
     }
+}
+
+fn by_name(directories: Vec<NamedDirectory>) -> HashMap<String, NamedDirectory> {
+    directories.into_iter().map(|directory| (directory.name.clone(), directory)).collect()
 }
 
 /// The account as its backend has it now; `None` where it is gone. While the backend is down, what it said within its

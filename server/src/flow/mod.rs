@@ -12,6 +12,7 @@ pub mod identity;
 pub mod introspect;
 pub mod login;
 pub mod mint;
+pub mod plugins;
 pub mod records;
 pub mod revoke;
 pub mod token;
@@ -28,6 +29,8 @@ use crate::metrics::{Metrics, PluginOutcome};
 use crate::oauth::error::OAuthError;
 use crate::password::PasswordHasher;
 use crate::plugin::chain::UserChain;
+use crate::plugin::registry::Registry;
+use crate::plugin::supervision::Switches;
 use crate::plugin::{CallError, ClaimsSource, ExtensionGrant, Fault, ScopePolicy, TokenFormat};
 use crate::store::{CommitError, Store, StoreError, Version};
 use pintle_plugin_api::CallContext;
@@ -83,6 +86,10 @@ pub struct Core {
     pub metrics: Metrics,
     /// The rest of the configuration that decisions need.
     pub settings: Settings,
+    /// All plugins, for their operator.
+    pub registry: Arc<Registry>,
+    /// Which plugins the operator has disabled.
+    pub switches: Switches,
 }
 
 /// A scope policy and its name in the configuration.
@@ -226,6 +233,7 @@ pub(crate) const fn plugin_outcome(fault: Option<Fault>) -> PluginOutcome {
         Some(Fault::TimedOut) => PluginOutcome::TimedOut,
         Some(Fault::Trapped) => PluginOutcome::Trapped,
         Some(Fault::Overloaded) => PluginOutcome::Overloaded,
+        Some(Fault::Open | Fault::Disabled) => PluginOutcome::Withheld,
     }
 }
 

@@ -73,6 +73,15 @@ impl Record for OwnBackend {
     const VERSION: u8 = 1;
 }
 
+/// A plugin that the operator has disabled, by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DisabledPlugin {}
+
+impl Record for DisabledPlugin {
+    const TABLE: &'static str = "disabled-plugin";
+    const VERSION: u8 = 1;
+}
+
 /// Tokens that a client got in an earlier epoch have been revoked. No record: epoch 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClientEpoch {

@@ -24,6 +24,10 @@ pub enum Fault {
     Trapped,
     /// It was not called: too many calls at once.
     Overloaded,
+    /// It was not called: its circuit breaker is open.
+    Open,
+    /// It was not called: the operator disabled it.
+    Disabled,
 }
 
 impl Fault {
@@ -35,6 +39,8 @@ impl Fault {
             Self::TimedOut => "timed-out",
             Self::Trapped => "trapped",
             Self::Overloaded => "overloaded",
+            Self::Open => "breaker-open",
+            Self::Disabled => "disabled",
         }
     }
 }

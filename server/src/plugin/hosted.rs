@@ -4,6 +4,7 @@
 use super::host::{CallHost, PluginHost};
 use super::issue::{Finished, IssueScope};
 use super::limits::{CallLimits, Gate, Kind, Limits, MAX_PAYLOAD_BYTES, Permit};
+use super::supervision::{Guard, Ticket};
 use super::{
     AccountSource, CallError, ClaimsSource, Directory, EventSink, ExtensionGrant, Fault, ScopePolicy, TokenFormat,
     UserVerifier,
@@ -130,6 +131,7 @@ pub struct Hosted {
     host: Arc<PluginHost>,
     limits: Limits,
     gate: Gate,
+    guard: Option<Guard>,
 }
 
 impl Hosted {
@@ -137,7 +139,20 @@ impl Hosted {
     #[must_use]
     pub fn new(packaging: Box<dyn Packaging>, host: Arc<PluginHost>, limits: Limits) -> Self {
         let gate = Gate::new(&limits);
-        Self { packaging, host, limits, gate }
+        Self { packaging, host, limits, gate, guard: None }
+    }
+
+    /// Puts `guard` before the calls of all kinds; not before those of the lifecycle.
+    #[must_use]
+    pub fn guarded_by(mut self, guard: Guard) -> Self {
+        self.guard = Some(guard);
+        self
+    }
+
+    /// What stands before the calls, if anything does.
+    #[must_use]
+    pub const fn guard(&self) -> Option<&Guard> {
+        self.guard.as_ref()
     }
 
     /// `lifecycle.health`.
@@ -146,7 +161,7 @@ impl Hosted {
     /// Why the plugin could not answer now.
     pub async fn health(&self, call: &CallContext) -> Result<(), PluginError> {
         let limits = self.limits.of_lifecycle();
-        let answer = self.run(call, limits, None, |host, call| self.packaging.health(host, call)).await;
+        let answer = self.run_within(call, limits, None, |host, call| self.packaging.health(host, call)).await;
         answer.map_err(|ended| ended.error)
     }
 
@@ -160,27 +175,44 @@ impl Hosted {
     /// Why the plugin could not answer.
     pub async fn grant_types(&self) -> Result<Vec<String>, PluginError> {
         let limits = self.limits.of_lifecycle();
-        let answer = self.run(&CallContext::default(), limits, None, |host, _| self.packaging.grant_types(host)).await;
+        let call = CallContext::default();
+        let answer = self.run_within(&call, limits, None, |host, _| self.packaging.grant_types(host)).await;
         answer.map_err(|ended| ended.error)
     }
 
-    /// Runs one call: waits for its turn, sets its deadline, and ends it in time.
+    fn admit(&self) -> Result<Option<Ticket<'_>>, CallError> {
+        self.guard.as_ref().map(Guard::admit).transpose()
+    }
+
+    /// Runs one call of a kind, if the guard lets it through.
     async fn run<T, F: Future<Output = Result<T, PluginError>>>(
         &self,
         call: &CallContext,
         limits: CallLimits,
-        issue: Option<IssueScope>,
+        start: impl FnOnce(Arc<CallHost>, CallContext) -> F,
+    ) -> Result<T, CallError> {
+        let ticket = self.admit()?;
+        self.run_within(call, limits, ticket, start).await
+    }
+
+    /// Runs one call: waits for its turn, sets its deadline, and ends it in time.
+    async fn run_within<T, F: Future<Output = Result<T, PluginError>>>(
+        &self,
+        call: &CallContext,
+        limits: CallLimits,
+        ticket: Option<Ticket<'_>>,
         start: impl FnOnce(Arc<CallHost>, CallContext) -> F,
     ) -> Result<T, CallError> {
         let permit = self.enter().await?;
-        let host = CallHost::new(Arc::clone(&self.host), &call.request_id, limits, issue, Some(permit));
-        self.run_on(Arc::new(host), call, start).await
+        let host = CallHost::new(Arc::clone(&self.host), &call.request_id, limits, None, Some(permit));
+        self.run_on(Arc::new(host), call, ticket, start).await
     }
 
     async fn run_on<T, F: Future<Output = Result<T, PluginError>>>(
         &self,
         host: Arc<CallHost>,
         call: &CallContext,
+        mut ticket: Option<Ticket<'_>>,
         start: impl FnOnce(Arc<CallHost>, CallContext) -> F,
     ) -> Result<T, CallError> {
         let wall = host.limits().wall;
@@ -188,8 +220,17 @@ impl Hosted {
         let deadline_ms = u32::try_from(wall.as_millis()).unwrap_or(u32::MAX);
         let call = CallContext { deadline_ms, ..call.clone() };
         match tokio::time::timeout(wall, start(host, call)).await {
-            Ok(answer) => answer.map_err(|error| CallError { error, fault: closes.0.fault() }),
+            Ok(answer) => {
+                let answer = answer.map_err(|error| CallError { error, fault: closes.0.fault() });
+                if let Some(ticket) = &mut ticket {
+                    ticket.ended(&answer);
+                }
+                answer
+            }
             Err(_) => {
+                if let Some(ticket) = &mut ticket {
+                    ticket.timed_out();
+                }
                 let error = PluginError::Unavailable(format!("no answer within {deadline_ms} ms"));
                 Err(CallError { error, fault: Fault::TimedOut })
             }
@@ -204,12 +245,15 @@ impl Hosted {
     ) -> Result<(IssuedToken, Finished), CallError> {
         let (alg, typ) = (call.ext("alg").unwrap_or_default(), call.ext("typ").unwrap_or_default());
         let issue = IssueScope::new(claims_json, key_id, alg, typ)?;
+        let ticket = self.admit()?;
         let permit = self.enter().await?;
         let limits = self.limits.of(Kind::TokenFormat);
         let host = Arc::new(CallHost::new(Arc::clone(&self.host), &call.request_id, limits, Some(issue), Some(permit)));
         let (claims_json, key_id) = (claims_json.to_owned(), key_id.to_owned());
         let issued = self
-            .run_on(Arc::clone(&host), call, |host, call| self.packaging.issue_token(host, call, claims_json, key_id))
+            .run_on(Arc::clone(&host), call, ticket, |host, call| {
+                self.packaging.issue_token(host, call, claims_json, key_id)
+            })
             .await?;
         let scope = host.issue().ok_or_else(|| PluginError::Internal("the call lost its issue scope".to_owned()))?;
         let finished = scope.finish(&issued.token)?;
@@ -231,7 +275,7 @@ impl UserVerifier for Hosted {
     async fn verify(&self, call: &CallContext, request: VerifyRequest) -> Result<VerifyOutcome, CallError> {
         check_payload(request.secret.len() + request.username.as_ref().map_or(0, String::len))?;
         let limits = self.limits.of(Kind::UserVerifier);
-        self.run(call, limits, None, |host, call| self.packaging.verify_user(host, call, request)).await
+        self.run(call, limits, |host, call| self.packaging.verify_user(host, call, request)).await
     }
 }
 
@@ -239,7 +283,7 @@ impl UserVerifier for Hosted {
 impl ScopePolicy for Hosted {
     async fn evaluate(&self, call: &CallContext, query: ScopeQuery) -> Result<ScopeDecision, CallError> {
         let limits = self.limits.of(Kind::ScopePolicy);
-        self.run(call, limits, None, |host, call| self.packaging.evaluate_scope(host, call, query)).await
+        self.run(call, limits, |host, call| self.packaging.evaluate_scope(host, call, query)).await
     }
 }
 
@@ -264,7 +308,7 @@ impl TokenFormat for Hosted {
     async fn validate(&self, call: &CallContext, token: &str) -> Result<TokenVerdict, CallError> {
         check_payload(token.len())?;
         let (limits, token) = (self.limits.of(Kind::TokenFormat), token.to_owned());
-        self.run(call, limits, None, |host, call| self.packaging.validate_token(host, call, token)).await
+        self.run(call, limits, |host, call| self.packaging.validate_token(host, call, token)).await
     }
 }
 
@@ -273,7 +317,7 @@ impl Directory for Hosted {
     async fn lookup(&self, call: &CallContext, by: &str, value: &str) -> Result<Option<Account>, CallError> {
         check_payload(value.len())?;
         let (limits, by, value) = (self.limits.of(Kind::Directory), by.to_owned(), value.to_owned());
-        self.run(call, limits, None, |host, call| self.packaging.lookup_account(host, call, by, value)).await
+        self.run(call, limits, |host, call| self.packaging.lookup_account(host, call, by, value)).await
     }
 }
 
@@ -288,8 +332,7 @@ impl ClaimsSource for Hosted {
     ) -> Result<Vec<Attr>, CallError> {
         let (account, scopes, target) = (account.clone(), scopes.to_vec(), target.to_owned());
         let limits = self.limits.of(Kind::Claims);
-        self.run(call, limits, None, |host, call| self.packaging.enrich_claims(host, call, account, scopes, target))
-            .await
+        self.run(call, limits, |host, call| self.packaging.enrich_claims(host, call, account, scopes, target)).await
     }
 }
 
@@ -297,7 +340,7 @@ impl ClaimsSource for Hosted {
 impl AccountSource for Hosted {
     async fn pull(&self, call: &CallContext, cursor: Option<String>, limit: u32) -> Result<SourcePage, CallError> {
         let limits = self.limits.of(Kind::AccountSource);
-        self.run(call, limits, None, |host, call| self.packaging.pull_accounts(host, call, cursor, limit)).await
+        self.run(call, limits, |host, call| self.packaging.pull_accounts(host, call, cursor, limit)).await
     }
 }
 
@@ -306,7 +349,7 @@ impl EventSink for Hosted {
     async fn deliver(&self, call: &CallContext, batch: Vec<Event>) -> Result<Vec<String>, CallError> {
         check_payload(batch.iter().map(|event| event.json.len()).sum())?;
         let limits = self.limits.of(Kind::EventSink);
-        self.run(call, limits, None, |host, call| self.packaging.deliver_events(host, call, batch)).await
+        self.run(call, limits, |host, call| self.packaging.deliver_events(host, call, batch)).await
     }
 }
 
@@ -320,7 +363,7 @@ impl ExtensionGrant for Hosted {
     ) -> Result<ExtensionOutcome, CallError> {
         check_payload(params.iter().map(|(name, value)| name.len() + value.len()).sum())?;
         let (limits, grant_type) = (self.limits.of(Kind::ExtensionGrant), grant_type.to_owned());
-        self.run(call, limits, None, |host, call| self.packaging.exchange(host, call, grant_type, params)).await
+        self.run(call, limits, |host, call| self.packaging.exchange(host, call, grant_type, params)).await
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Plugins advise, the core enforces; and no failure here ever means "accept".
 
+pub mod breaker;
 #[cfg(feature = "wasm")]
 pub mod build;
 pub mod builtin;
@@ -18,6 +19,7 @@ pub mod own_code;
 pub mod private_dir;
 pub mod registry;
 pub mod services;
+pub mod supervision;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(feature = "wasm")]

@@ -6,6 +6,7 @@ mod tests;
 
 use super::hosted::Hosted;
 use super::limits::Kind;
+use super::supervision::{Guard, Supervision};
 use super::{
     AccountSource, CallError, ClaimsSource, Directory, EventSink, ExtensionGrant, HostServices, ScopePolicy,
     TokenFormat, UserVerifier,
@@ -99,6 +100,15 @@ impl LoadedPlugin {
         match &self.state {
             State::Ready(_) => None,
             State::Unavailable(why) => Some(why),
+        }
+    }
+
+    /// What stands before its calls; nothing where it could not be loaded.
+    #[must_use]
+    pub fn guard(&self) -> Option<&Guard> {
+        match &self.state {
+            State::Ready(hosted) => hosted.guard(),
+            State::Unavailable(_) => None,
         }
     }
 
@@ -284,7 +294,20 @@ impl Registry {
         trust: &Trust,
         environment: &Environment,
     ) -> Result<Self, Vec<LoadError>> {
-        let loader = load::Loader::new(entries, trust, environment);
+        Self::load_supervised(entries, trust, environment, &Supervision::default()).await
+    }
+
+    /// As [`Self::load`], with the switches that plugins heed and who is told of their breakers.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub async fn load_supervised(
+        entries: &BTreeMap<String, PluginEntry>,
+        trust: &Trust,
+        environment: &Environment,
+        supervision: &Supervision,
+    ) -> Result<Self, Vec<LoadError>> {
+        let loader = load::Loader::new(entries, trust, environment, supervision);
         let (mut plugins, mut errors) = (BTreeMap::new(), Vec::new());
         for (name, entry) in entries {
             match loader.load(name, entry).await {

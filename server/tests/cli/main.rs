@@ -5,5 +5,6 @@ mod check;
 mod commands;
 mod development;
 mod ground;
+mod reloading;
 mod serving;
 mod socket;

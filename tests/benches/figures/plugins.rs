@@ -38,7 +38,7 @@ pub async fn overheads() {
     let app = Builder::new(config.unwrap_or_else(|errors| panic!("{errors}")).config).build().await.unwrap();
     let names = ["linked", "native", "fresh", "reused"];
     let policies: Vec<Arc<dyn ScopePolicy>> =
-        names.iter().map(|name| app.registry.scope_policy(name).unwrap()).collect();
+        names.iter().map(|name| app.registry().scope_policy(name).unwrap()).collect();
     let client_json =
         r#"{"id":"app","name":"App","type":"public","trusted":true,"scopes":["read","write"]}"#.to_owned();
     let query = ScopeQuery { client_json, requested: vec!["read".into(), "write".into()], ..ScopeQuery::default() };

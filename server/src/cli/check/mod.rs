@@ -39,9 +39,9 @@ fn verify_filter(config: &Config) -> Result<(), Failure> {
 }
 
 async fn report(loaded: &Loaded, app: &App) -> Result<Report, Failure> {
-    let config = &app.config;
+    let config = &*app.config();
     let (clients, store) = stored(app).await?;
-    let signing = app.core.keys.signing(config.tokens.access.algorithm);
+    let signing = app.core().keys.signing(config.tokens.access.algorithm);
     Ok(Report {
         files: loaded.files.clone(),
         issuer: config.issuer.clone(),
@@ -63,7 +63,7 @@ async fn report(loaded: &Loaded, app: &App) -> Result<Report, Failure> {
 
 /// Says until when another algorithm than the configured one signs.
 fn waiting_algorithm(app: &App) -> Option<String> {
-    let (keys, wanted) = (&app.core.keys, app.config.tokens.access.algorithm);
+    let (keys, wanted) = (app.core().keys.clone(), app.config().tokens.access.algorithm);
     let takes_over_at = text::time(keys.takes_over_at(wanted)?.0);
     let (now, _) = keys.signing(wanted)?;
     let (wanted, now) = (wanted.name(), now.name());
@@ -75,9 +75,9 @@ fn waiting_algorithm(app: &App) -> Option<String> {
 
 /// All clients, and where those of the store were looked up.
 async fn stored(app: &App) -> Result<(Vec<Value>, StoreFacts), Failure> {
-    let data_dir = &app.config.data_dir;
+    let data_dir = &app.config().data_dir.clone();
     let list = Command::ClientList { after: None };
-    let mut clients = items(admin::execute_all(&app.core, list.clone()).await?);
+    let mut clients = items(admin::execute_all(&app.core(), list.clone()).await?);
     let state = match &app.store_state {
         StoreState::Open => "ok".to_owned(),
         StoreState::Missing => "not there yet, made at the first start".to_owned(),
@@ -99,8 +99,9 @@ fn items(answer: Value) -> Vec<Value> {
 }
 
 fn plugins(app: &App) -> Vec<PluginFacts> {
-    let facts = |plugin: &Arc<LoadedPlugin>| PluginFacts::of(plugin, app.config.plugins.get(&plugin.name));
-    app.registry.plugins().map(facts).collect()
+    let config = app.config();
+    let facts = |plugin: &Arc<LoadedPlugin>| PluginFacts::of(plugin, config.plugins.get(&plugin.name));
+    app.registry().plugins().map(facts).collect()
 }
 
 /// A server would start without a plugin that is not required, and answer 503 where it is asked.

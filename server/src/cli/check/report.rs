@@ -65,10 +65,11 @@ pub struct Endpoints {
 
 impl Endpoints {
     pub fn of(app: &App) -> Self {
-        let paths = &app.served.paths;
+        let served = app.served();
+        let paths = &served.paths;
         Self {
             token: paths.token.clone(),
-            authorize: if app.served.bearer_login { paths.authorize.clone() } else { Vec::new() },
+            authorize: if served.bearer_login { paths.authorize.clone() } else { Vec::new() },
             introspect: paths.introspect.clone(),
             revoke: paths.revoke.clone(),
             jwks: paths.jwks.clone(),

@@ -58,7 +58,7 @@ impl Fixture {
         let app = app.build().await.unwrap();
         let password = Some("dorypass".to_owned().into());
         let dory = NewAccount { username: "dory".to_owned(), password, ..NewAccount::default() };
-        app.core.accounts.create(dory).await.unwrap();
+        app.core().accounts.create(dory).await.unwrap();
         Self { app, folder }
     }
 
@@ -80,7 +80,7 @@ impl Fixture {
             query: query.to_owned(),
             body: Bytes::copy_from_slice(body.as_bytes()),
         };
-        let response = endpoint.serve(&self.app.served, request).await;
+        let response = endpoint.serve(&self.app.served(), request).await;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();

@@ -12,6 +12,7 @@ use crate::plugin::native::NativePlugin;
 use crate::plugin::outbound::{Outbound, Resolver, SystemResolver};
 use crate::plugin::own_code;
 use crate::plugin::private_dir::{PrivateDir, sha256_hex};
+use crate::plugin::supervision::{Guard, Supervision};
 #[cfg(feature = "wasm")]
 use crate::plugin::{host::CallHost, wasm::WasmHost};
 use pintle_plugin_api::Manifest;
@@ -24,6 +25,7 @@ use tokio::runtime::Handle;
 pub(super) struct Loader<'a> {
     environment: &'a Environment,
     trust: &'a Trust,
+    supervision: &'a Supervision,
     #[cfg(feature = "wasm")]
     wasm: Option<Result<Arc<WasmHost>, String>>,
 }
@@ -74,12 +76,18 @@ struct Ready {
 }
 
 impl<'a> Loader<'a> {
-    pub(super) fn new(entries: &BTreeMap<String, PluginEntry>, trust: &'a Trust, environment: &'a Environment) -> Self {
+    pub(super) fn new(
+        entries: &BTreeMap<String, PluginEntry>,
+        trust: &'a Trust,
+        environment: &'a Environment,
+        supervision: &'a Supervision,
+    ) -> Self {
         #[cfg(not(feature = "wasm"))]
         let _ = entries;
         Self {
             environment,
             trust,
+            supervision,
             #[cfg(feature = "wasm")]
             wasm: wasm_host(entries, &environment.cache_dir),
         }
@@ -96,7 +104,7 @@ impl<'a> Loader<'a> {
             Ok(ready) => {
                 warn_of_denials(name, entry, &ready.manifest);
                 let sha256 = ready.sha256.clone();
-                match loaded_plugin(name, entry, ready, self.limits(entry)).await {
+                match loaded_plugin(name, entry, ready, self.limits(entry), self.guard(name, entry)).await {
                     Ok(plugin) => Ok(plugin),
                     Err(why) => unloaded(name, entry, why, sha256),
                 }
@@ -207,6 +215,13 @@ impl<'a> Loader<'a> {
         }
     }
 
+    /// A linked-in plugin has no breaker: what it waits for is the server's own.
+    fn guard(&self, name: &str, entry: &PluginEntry) -> Guard {
+        let is_linked = matches!(entry.source, PluginSource::Builtin(_));
+        let breaker = entry.limits.breaker.limits().filter(|_| !is_linked);
+        Guard::new(name, breaker, self.supervision, Arc::clone(&self.environment.services))
+    }
+
     fn host(&self, name: &str, entry: &PluginEntry, allowed: Vec<Interface>) -> Result<Arc<PluginHost>, Failure> {
         let services = Arc::clone(&self.environment.services);
         let mut host =
@@ -300,9 +315,15 @@ fn unloaded(name: &str, entry: &PluginEntry, why: String, sha256: Option<String>
     Ok(unavailable(name, entry, why, sha256))
 }
 
-async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready, limits: Limits) -> Result<LoadedPlugin, String> {
+async fn loaded_plugin(
+    name: &str,
+    entry: &PluginEntry,
+    ready: Ready,
+    limits: Limits,
+    guard: Guard,
+) -> Result<LoadedPlugin, String> {
     let Ready { packaging, manifest, kinds, host, sha256 } = ready;
-    let hosted = Hosted::new(packaging, host, limits);
+    let hosted = Hosted::new(packaging, host, limits).guarded_by(guard);
     let grant_types = if kinds.contains(&Kind::ExtensionGrant) {
         let named = hosted.grant_types().await;
         named.map_err(|error| format!("it does not name its grant types: {error}"))?

@@ -1,0 +1,76 @@
+//! SIGHUP and the commands for plugins, with the real binary.
+
+use super::ground::{Ground, Running, start};
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+
+fn overlay(ground: &Ground, toml: &str) {
+    fs::write(ground.path().join("overlay.toml"), toml).unwrap();
+}
+
+fn lifetime(server: &Running) -> Value {
+    let (status, answer) = server.issue(0);
+    assert_eq!(status, 200, "{answer}");
+    answer["expires_in"].clone()
+}
+
+/// What the server tells its service manager next.
+fn told(manager: &UnixDatagram) -> String {
+    let mut bytes = [0; 256];
+    let length = manager.recv(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes[..length]).lines().next().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn sighup_reloads_and_a_faulty_configuration_changes_nothing() {
+    let ground = Ground::new();
+    let manager = UnixDatagram::bind(ground.path().join("notify")).unwrap();
+    overlay(&ground, "[tokens.access]\nlifetime = \"9m\"\n");
+    let mut command = ground.command("serve --overlay overlay.toml");
+    command.env("NOTIFY_SOCKET", ground.path().join("notify"));
+    let server = start(command);
+    assert_eq!((told(&manager).as_str(), lifetime(&server)), ("READY=1", json!(540)));
+    for (toml, expected) in [("lifetime = \"8m\"\n", 480), ("lifetime = \"soon\"\n", 480), ("lifetime = \"7m\"\n", 420)]
+    {
+        overlay(&ground, &format!("[tokens.access]\n{toml}"));
+        server.signal(libc::SIGHUP);
+        assert_eq!((told(&manager).as_str(), told(&manager).as_str()), ("RELOADING=1", "READY=1"));
+        assert_eq!(lifetime(&server), json!(expected), "{toml}");
+    }
+    let (code, log) = server.stop();
+    assert_eq!(code, Some(0));
+    assert!(log.contains("overlay.toml:2: tokens.access.lifetime"), "{log}");
+}
+
+#[test]
+fn plugins_are_listed_disabled_enabled_and_reloaded_by_command() {
+    let ground = Ground::new();
+    overlay(&ground, "");
+    let server = start(ground.command("serve --overlay overlay.toml"));
+    let run = |words: &str| ground.run(&format!("--overlay overlay.toml {words}"));
+    let listed = run("plugin list");
+    assert!(listed.stdout.starts_with("NAME    STATE  PACKAGING  VERSION  KINDS "), "{listed:?}");
+    assert_eq!(run("plugin disable local").stdout, "disabled: its calls fail until it is enabled\n");
+    assert_eq!(server.issue(0).0, 503);
+    assert_eq!(run("plugin list --json").json()[1]["state"], "disabled");
+    assert_eq!(run("plugin enable local").stdout, "enabled\n");
+    assert_eq!(server.issue(0).0, 200, "and the secrets of the start are the same");
+    assert_eq!(run("plugin disable ldap").code, 4);
+    let unknown = run("plugin reload ldap");
+    assert!(unknown.code == 1 && unknown.stderr.contains("no plugin `ldap`"), "{unknown:?}");
+    overlay(
+        &ground,
+        "[plugins.rules]\nsource = \"builtin:scope-rules\"\n[[plugins.rules.config.rules]]\nscopes = [\"x\"]\ngroups = [\"y\"]\n",
+    );
+    let reloaded = run("plugin reload rules --json").json();
+    assert_eq!(
+        (&reloaded["plugins"][0]["name"], &reloaded["plugins"][0]["change"]),
+        (&json!("rules"), &json!("added"))
+    );
+    assert_eq!(run("reload --json").json()["plugins"], json!([]));
+    assert_eq!(server.issue(1).0, 200, "the machine's secret has survived");
+    server.stop();
+    let ended = run("reload");
+    assert!(ended.code != 0 && ended.stderr.contains("no server is running"), "{ended:?}");
+}
