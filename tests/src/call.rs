@@ -53,6 +53,7 @@ impl Caller {
     /// Requests to `origin`.
     #[must_use]
     pub fn new(origin: &str) -> Self {
+        install_cryptography();
         let client = Client::builder().redirect(Policy::none()).build().expect("an HTTP client");
         Self { client, origin: origin.to_owned() }
     }
@@ -102,6 +103,13 @@ impl Caller {
     pub async fn get(&self, path: &str) -> Answer {
         self.send(self.request("GET", path)).await
     }
+}
+
+/// The server's feature of reqwest leaves the choice to the program: without it no client can be made, not even for plain
+/// HTTP.
+pub(crate) fn install_cryptography() {
+    // An error says that it is there already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
 fn form(request: reqwest::RequestBuilder, body: &str) -> reqwest::RequestBuilder {

@@ -1,6 +1,6 @@
 //! Starting and stopping a server in this process.
 
-use crate::call::Caller;
+use crate::call::{Caller, install_cryptography};
 use pintle::accounts::NewAccount;
 use pintle::app::{App, Builder};
 use pintle::clock::{Clock, ManualClock, SystemClock};
@@ -110,6 +110,7 @@ pub struct TestServer {
 #[expect(clippy::expect_used, reason = "a server that does not start fails the test")]
 impl TestServer {
     async fn start(options: Options) -> Result<Self, String> {
+        install_cryptography();
         let folder = tempfile::tempdir().expect("a temporary folder");
         let port = free_port();
         let config = load(&options, folder.path(), port)?;
