@@ -26,7 +26,7 @@ pub(crate) fn run<T>(
         tokio::select! {
             biased;
             answer = work => answer,
-            why = over(call) => Err(PluginError::Unavailable(why.to_owned())),
+            why = over(limit(call.context.deadline_ms), || call.host.cancelled()) => Err(PluginError::Unavailable(why.to_owned())),
         }
     };
     catch_unwind(AssertUnwindSafe(|| runtime.block_on(bounded)))
@@ -41,14 +41,15 @@ fn limit(deadline_ms: u32) -> Duration {
     }
 }
 
-async fn over(call: &Call<'_>) -> &'static str {
-    let deadline = Instant::now() + limit(call.context.deadline_ms);
+/// Returns when the call is over, and why it is.
+async fn over(limit: Duration, is_cancelled: impl Fn() -> bool) -> &'static str {
+    let deadline = Instant::now() + limit;
     loop {
         let now = Instant::now();
         if now >= deadline {
             return "the directory did not answer within the call's time";
         }
-        if call.host.cancelled() {
+        if is_cancelled() {
             return "the server stopped waiting";
         }
         tokio::time::sleep_until(deadline.min(now + TICK)).await;

@@ -30,3 +30,14 @@ fn a_panic_of_the_library_is_an_error() {
     let answer: Result<(), _> = run_within(1000, async { panic!("element") });
     assert_eq!(answer, Err(PluginError::Internal("the directory's answer is malformed".to_owned())));
 }
+
+#[test]
+fn work_ends_soon_after_the_server_has_stopped_waiting() {
+    let why = runtime().block_on(async {
+        let begun = Instant::now();
+        let why = over(LONGEST, || begun.elapsed() >= Duration::from_millis(50)).await;
+        assert_eq!(begun.elapsed(), Duration::from_millis(60));
+        why
+    });
+    assert_eq!(why, "the server stopped waiting");
+}
