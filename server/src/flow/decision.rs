@@ -49,6 +49,7 @@ impl Core {
             name: verdict.plugin.into(),
             verdict: verdict.verdict.into(),
             ms: verdict.millis,
+            reason: verdict.reason.map(Into::into),
         }
     }
 }
