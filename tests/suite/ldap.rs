@@ -2,7 +2,7 @@
 
 use crate::packagings::{report, world};
 use crate::plugins::library;
-use crate::slapd::{BASE, BIND_DN, BIND_PASSWORD, Slapd};
+use crate::slapd::{BASE, BIND_DN, BIND_PASSWORD, Fate, Proxy, Slapd};
 use pintle::config::model::{PluginEntry, PluginLimits, PluginSource, SecretSource, Trust};
 use pintle::plugin::build::BuiltPlugin;
 use pintle::plugin::registry::{LoadedPlugin, Registry};
@@ -361,6 +361,21 @@ async fn a_restart_between_two_logins_is_not_seen() {
         assert_eq!(login(&server, "ann", "rightful").await, "200 read write");
         assert_eq!(login(&server, "ann", "wrong").await, WRONG);
         directory.restart();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_died_unseen_is_replaced_within_the_login() {
+    let directory = slapd().await;
+    let proxy = Proxy::start(directory.address()).await;
+    // Short, so that a login has time for two dead connections.
+    let config = with(config(&proxy.url()), json!({ "operation_timeout": "500ms" }));
+    let server = serve(&config, "stop").await;
+    assert_eq!(login(&server, "ann", "rightful").await, "200 read write");
+    for fate in [Fate::Ended, Fate::Forgotten, Fate::Kept] {
+        proxy.all(fate);
+        assert_eq!(login(&server, "ann", "rightful").await, "200 read write", "{fate:?}");
+        assert_eq!(login(&server, "ann", "wrong").await, WRONG, "{fate:?}");
     }
 }
 

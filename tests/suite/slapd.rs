@@ -9,6 +9,9 @@ use std::time::Duration;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
+mod proxy;
+pub use proxy::{Fate, Proxy};
+
 /// What is in every directory; each file says who is who.
 const USERS: &str = include_str!("../fixtures/slapd/users.ldif");
 const CONFIG: &str = include_str!("../fixtures/slapd/slapd.conf");
@@ -117,6 +120,11 @@ impl Slapd {
     /// `ldap://` on loopback.
     pub fn url(&self) -> String {
         format!("ldap://localhost:{}", self.port)
+    }
+
+    /// For `ldap://`, as `localhost:port`.
+    pub fn address(&self) -> String {
+        format!("localhost:{}", self.port)
     }
 
     /// `ldaps://`.
