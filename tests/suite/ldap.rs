@@ -480,6 +480,9 @@ async fn accounts_are_looked_up_without_a_password() {
     assert_eq!(alone.lookup("id", ANN_ID).await, Ok(Some(ann)));
     let blocked = alone.lookup("id", "00000000-0000-4000-8000-000000000003").await.unwrap().unwrap();
     assert!(blocked.disabled && blocked.username == "blocked");
+    let locked = alone.lookup("username", "locked").await.unwrap().unwrap();
+    assert!(locked.disabled, "locked by an administrator");
+    assert!(!alone.lookup("username", "expired").await.unwrap().unwrap().disabled);
     assert_eq!(alone.lookup("id", "00000000-0000-4000-8000-000000000004").await, Ok(None), "may not use the service");
     assert_eq!(alone.lookup("id", "00000000-0000-4000-8000-000000000009").await, Ok(None), "outside of the base");
     assert_eq!(alone.lookup("id", "00000000-0000-4000-8000-0000000000ff").await, Ok(None), "gone");

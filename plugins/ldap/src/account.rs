@@ -3,6 +3,7 @@
 use crate::config::{Claim, Config, Groups};
 use crate::dn::first_value;
 use crate::entry::Entry;
+use crate::locked;
 use pintle_plugin_api::{Account, PluginError};
 use serde_json::{Map, Value};
 
@@ -11,6 +12,7 @@ pub(crate) fn wanted(config: &Config) -> Vec<&str> {
     let facts = &config.attributes;
     let mut wanted: Vec<&str> = config.filter.attributes().collect();
     wanted.extend([config.username.as_str(), &facts.display_name, &facts.email]);
+    wanted.extend(locked::ATTRIBUTES);
     wanted.extend(config.id.attribute());
     wanted.extend(facts.claims.iter().map(|claim| claim.attribute.as_str()));
     if let Some(Groups::Attribute { name, .. }) = &config.groups {
@@ -41,6 +43,7 @@ pub(crate) fn of(config: &Config, entry: &Entry, typed: Option<&str>) -> Result<
         display_name: entry.text(&facts.display_name).map(str::to_owned),
         email_verified: email.is_some() && facts.email_verified,
         email,
+        disabled: locked::is_locked(entry),
         groups: groups(config, entry)?,
         claims_json: claims(&facts.claims, entry),
         ..Account::default()

@@ -18,6 +18,7 @@ mod filter;
 mod fold;
 mod hosts;
 mod id;
+mod locked;
 mod lookup;
 mod outcome;
 mod pool;

@@ -81,6 +81,12 @@ impl Pool {
         Err(PluginError::Unavailable(whys.join("; ")))
     }
 
+    /// Where one connection of a server is dead, the others are most likely too.
+    fn forget(&self, host: usize) {
+        self.searches.forget(host);
+        self.binds.forget(host);
+    }
+
     /// Keeps the connection only where it has answered.
     async fn attempt<T>(
         &self,
@@ -101,11 +107,11 @@ impl Pool {
             }
             Ok(Err(error)) => {
                 // A restarted server closed them all; whether it is back shows when a new one is opened.
-                lane.forget(host);
+                self.forget(host);
                 Err(format!("{url}: {error}"))
             }
             Err(_) => {
-                lane.forget(host);
+                self.forget(host);
                 self.hosts.failed(host, now);
                 Err(format!("{url}: no answer in time"))
             }

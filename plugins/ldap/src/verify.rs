@@ -104,7 +104,7 @@ pub(crate) async fn admit(
     if !directory.may_use(&username, dn).await? {
         return Ok(Admission::NotAllowed);
     }
-    account.disabled = directory.is_blocked(&username, dn).await?;
+    account.disabled |= directory.is_blocked(&username, dn).await?;
     account.groups.extend(directory.searched_groups(&username, dn).await?);
     Ok(Admission::Admitted(account))
 }
