@@ -49,7 +49,6 @@ impl Core {
             name: verdict.plugin.into(),
             verdict: verdict.verdict.into(),
             ms: verdict.millis,
-            reason: verdict.reason.map(Into::into),
         }
     }
 }

@@ -54,12 +54,12 @@ async fn attempt(
         ..VerifyRequest::default()
     };
     let (outcome, steps) = core.users.verify(&call.context(Some(&client.id)), &request).await;
-    for step in steps {
+    for step in &steps {
         let failed = matches!(step.verdict, Verdict::Error);
         let plugin_outcome = if failed { PluginOutcome::Failed } else { PluginOutcome::Answered };
         let took = Duration::from_millis(step.duration_ms);
         core.metrics.plugin_call(&step.backend, "user-verifier", plugin_outcome, took);
-        call.trail.reasoned_verdict(&step.backend, step.verdict.name(), step.duration_ms, step.reason);
+        call.trail.verdict(&step.backend, step.verdict.name(), step.duration_ms);
     }
     core.metrics.login(counted(&outcome));
     let failed = |why: String| OAuthError::invalid_grant("user name or password is wrong").because(why);

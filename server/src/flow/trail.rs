@@ -11,8 +11,6 @@ pub struct PluginVerdict {
     pub verdict: String,
     /// Milliseconds it took.
     pub millis: u64,
-    /// Why it refused, or has no answer.
-    pub reason: Option<String>,
 }
 
 /// The facts known so far; none of them is a secret.
@@ -46,12 +44,7 @@ impl Trail {
 
     /// Adds a plugin's answer.
     pub fn verdict(&self, plugin: &str, verdict: &str, millis: u64) {
-        self.reasoned_verdict(plugin, verdict, millis, None);
-    }
-
-    /// Adds a plugin's answer and why it is no other.
-    pub fn reasoned_verdict(&self, plugin: &str, verdict: &str, millis: u64, reason: Option<String>) {
-        let verdict = PluginVerdict { plugin: plugin.to_owned(), verdict: verdict.to_owned(), millis, reason };
+        let verdict = PluginVerdict { plugin: plugin.to_owned(), verdict: verdict.to_owned(), millis };
         self.note(|facts| facts.plugins.push(verdict));
     }
 

@@ -72,8 +72,6 @@ pub struct Step {
     pub verdict: Verdict,
     /// How long it took, in milliseconds.
     pub duration_ms: u64,
-    /// Why it refused, or has no answer.
-    pub reason: Option<String>,
 }
 
 /// A backend's answer as a word.
@@ -147,12 +145,7 @@ impl UserChain {
         let start_ms = self.clock.monotonic_ms();
         let answer = backend.verifier.verify(call, request.clone()).await.and_then(enforce);
         let duration_ms = self.clock.monotonic_ms().saturating_sub(start_ms);
-        trail.push(Step {
-            backend: backend.name.clone(),
-            verdict: verdict(&answer),
-            duration_ms,
-            reason: reason(&answer),
-        });
+        trail.push(Step { backend: backend.name.clone(), verdict: verdict(&answer), duration_ms });
         answer
     }
 }
@@ -189,14 +182,6 @@ const fn verdict(answer: &Result<VerifyOutcome, PluginError>) -> Verdict {
         Ok(VerifyOutcome::UnknownUser) => Verdict::UnknownUser,
         Ok(VerifyOutcome::Challenge(_)) => Verdict::Challenge,
         Err(_) => Verdict::Error,
-    }
-}
-
-fn reason(answer: &Result<VerifyOutcome, PluginError>) -> Option<String> {
-    match answer {
-        Ok(VerifyOutcome::Rejected(why)) => Some(why.clone()),
-        Ok(_) => None,
-        Err(error) => Some(error.to_string()),
     }
 }
 
