@@ -140,7 +140,12 @@ async fn alone(config: &Value) -> Alone {
 
 impl Alone {
     async fn lookup(&self, by: &str, value: &str) -> Result<Option<Account>, PluginError> {
-        self.plugin.as_directory().unwrap().lookup(&CallContext::default(), by, value).await
+        self.plugin
+            .as_directory()
+            .unwrap()
+            .lookup(&CallContext::default(), by, value)
+            .await
+            .map_err(|ended| ended.error)
     }
 
     async fn verify(&self, username: &str, password: &str) -> Result<VerifyOutcome, PluginError> {
@@ -150,7 +155,12 @@ impl Alone {
             secret: password.as_bytes().to_vec().into(),
             ..VerifyRequest::default()
         };
-        self.plugin.as_user_verifier().unwrap().verify(&CallContext::default(), request).await
+        self.plugin
+            .as_user_verifier()
+            .unwrap()
+            .verify(&CallContext::default(), request)
+            .await
+            .map_err(|ended| ended.error)
     }
 
     /// The verdict in words; of a refusal its reason, as the audit log has it.
