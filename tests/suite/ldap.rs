@@ -49,10 +49,16 @@ fn with(mut config: Value, keys: Value) -> Value {
 
 /// A server that asks the directory first and its own accounts second; `write` is for the group `admins`.
 async fn serve(config: &Value, on_error: &str) -> TestServer {
+    serve_with(config, on_error, "").await
+}
+
+/// The same with more TOML.
+async fn serve_with(config: &Value, on_error: &str, more: &str) -> TestServer {
     let built = plugin().await;
     let config = toml(config);
     let overlay = format!(
         r#"
+{more}
 [trust]
 native = true
 [lockout]
@@ -265,6 +271,43 @@ async fn too_many_wrong_passwords_lock_and_the_directory_counts() {
     }
     assert_eq!(alone.verdict("tries", "rightful").await, "the account is locked");
     assert_eq!(alone.verdict("ann", "rightful").await, "accepted ann");
+}
+
+/// The client sees one answer; the operator sees why.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_audit_log_tells_refusals_apart() {
+    let directory = slapd().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("audit.log");
+    let audit = format!("[log]\naudit = \"{}\"\n", file.display());
+    let server = serve_with(&config(&directory.url()), "stop", &audit).await;
+    let refused = [
+        ("ann", "a-wrong-one", "wrong password"),
+        ("expired", "rightful", "the password has expired"),
+        ("locked", "rightful", "the account is locked"),
+        ("blocked", "rightful", "the account is blocked"),
+        ("twin", "rightful", AMBIGUOUS),
+    ];
+    for (username, password, _) in refused {
+        login(&server, username, password).await;
+    }
+    server.stop().await;
+    let mut reasons = Vec::new();
+    for _ in 0..500 {
+        if reasons.len() == refused.len() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(!text.contains("a-wrong-one") && !text.contains("rightful") && !text.contains(BIND_PASSWORD), "{text}");
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let reason = |line: Value| line["plugins"][0]["reason"].as_str().map(str::to_owned);
+        reasons = lines
+            .filter(|line| line["event"].as_str().is_some_and(|event| event.starts_with("login.")))
+            .filter_map(reason)
+            .collect();
+    }
+    assert_eq!(reasons, refused.map(|(_, _, reason)| reason));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
