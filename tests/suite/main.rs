@@ -7,6 +7,7 @@ mod backends;
 mod bad_requests;
 mod chain;
 mod clients;
+mod composed;
 mod cors;
 mod erp_rest;
 mod examples;
