@@ -5,11 +5,12 @@
 //! task's records must be as they are after exactly those.
 
 use pintle::clock::SystemClock;
-use pintle::store::sled::{SledOptions, SledStore};
+use pintle::store::sled::{OpenError, SledOptions, SledStore};
 use pintle::store::{Batch, CommitError, Key, Store};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub const TASKS: u64 = 4;
 const RECORDS: u64 = 40;
@@ -41,9 +42,18 @@ pub fn operation(task: u64, number: u64) -> BTreeMap<String, Option<Vec<u8>>> {
     changes
 }
 
+/// Opens the store. While another test starts a process, that one has a copy of every lock of this one between its fork
+/// and its exec: a store that was just closed may be in use for so long.
 pub fn open(folder: &Path) -> Result<SledStore, String> {
-    let options = SledOptions { path: folder.join("store"), cache_mib: 8 };
-    SledStore::open(options, Arc::new(SystemClock::new())).map_err(|error| error.to_string())
+    let mut tries = 0;
+    loop {
+        let options = SledOptions { path: folder.join("store"), cache_mib: 8 };
+        match SledStore::open(options, Arc::new(SystemClock::new())) {
+            Err(OpenError::InUse { .. }) if tries < 500 => tries += 1,
+            opened => return opened.map_err(|error| error.to_string()),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 fn key(name: &str) -> Key {

@@ -142,7 +142,11 @@ async fn a_login_is_a_decision_of_its_own() {
         if let Some(username) = username {
             line["username"] = username.into();
         }
-        plain(line, json!([verdict("local", found)]))
+        let mut said = verdict("local", found);
+        if found == "rejected" {
+            said["reason"] = "wrong password or disabled account".into();
+        }
+        plain(line, json!([said]))
     };
     let accepted = json!({ "event": "login.accepted", "username": "dory" });
     let issued = json!({ "event": "token.issued", "username": "dory", "scope": "read",
@@ -175,9 +179,11 @@ async fn a_broken_backend_decides_nothing() {
     let audited = Audited::start(options).await;
     as_app(&audited.server.caller(), "/token", LOGIN).await;
     let lines = audited.lines().await;
+    let mut said = verdict("own", "error");
+    said["reason"] = "unavailable: down".into();
     let expected = ["login.failed", "token.refused"].map(|event| {
         json!({ "event": event, "grant": "password", "client": "app", "error": "temporarily_unavailable",
-            "plugins": [verdict("own", "error")] })
+            "plugins": [said] })
     });
     assert_eq!(lines, expected);
 }

@@ -90,7 +90,7 @@ impl Subject for Loaded {
 }
 
 /// A server whose accounts and keys the plugins under test use.
-async fn world() -> (TestServer, Environment, Fixtures) {
+pub async fn world() -> (TestServer, Environment, Fixtures) {
     let config = include_str!("../fixtures/reference/clarico.toml").replace("RS256", "EdDSA");
     let server = Options::new(config).start().await;
     let core = &server.app.core();
@@ -118,7 +118,7 @@ async fn world() -> (TestServer, Environment, Fixtures) {
     (server, environment, Fixtures { key_id, ..Fixtures::default() })
 }
 
-async fn report(name: &str, entry: PluginEntry, environment: &Environment, fixtures: &Fixtures) -> Report {
+pub async fn report(name: &str, entry: PluginEntry, environment: &Environment, fixtures: &Fixtures) -> Report {
     let registry = load(name, entry.clone(), environment).await.unwrap();
     let plugin = registry.plugin(name).unwrap().clone();
     assert_eq!(plugin.failure(), None);

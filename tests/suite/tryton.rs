@@ -1,6 +1,6 @@
 //! The component erp-tryton in a running server, against a real Tryton.
 
-mod server;
+pub mod server;
 
 use crate::plugins::component;
 use pintle_plugin_api::{Account, AccountChange, CallContext, PluginError};

@@ -165,7 +165,13 @@ fn names(plugins: &[PluginChange]) -> Vec<&str> {
 
 fn verdict(plugin: &PluginChange) -> crate::audit::PluginVerdict {
     let sha256 = plugin.new.as_ref().and_then(|code| plugins::hash(code.sha256.as_deref()?));
-    crate::audit::PluginVerdict { name: plugin.name.as_str().into(), sha256, verdict: plugin.change.into(), ms: 0 }
+    crate::audit::PluginVerdict {
+        name: plugin.name.as_str().into(),
+        sha256,
+        verdict: plugin.change.into(),
+        ms: 0,
+        reason: None,
+    }
 }
 
 fn unusable(faults: Vec<Fault>) -> ReloadError {

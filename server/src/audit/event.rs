@@ -69,6 +69,9 @@ pub struct PluginVerdict {
     pub verdict: Text,
     /// How long it took.
     pub ms: u64,
+    /// Why it refused, or has no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Text>,
 }
 
 /// One decision. Values from outside go in as [`Text`], words of ours as `&'static str`, hence no secret: those are

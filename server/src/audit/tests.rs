@@ -19,7 +19,13 @@ fn login(name: &str) -> AuditEvent {
         .username(name)
         .scope("read write")
         .error("invalid_grant")
-        .plugin(PluginVerdict { name: "local".into(), sha256: Some([0xab; 32]), verdict: "rejected".into(), ms: 36 })
+        .plugin(PluginVerdict {
+            name: "local".into(),
+            sha256: Some([0xab; 32]),
+            verdict: "rejected".into(),
+            ms: 36,
+            reason: Some("wrong password".into()),
+        })
 }
 
 #[test]
@@ -34,7 +40,7 @@ fn a_line_has_all_that_is_known_and_nothing_else() {
         "time": "2023-11-14T22:13:20.000Z", "event": "login.rejected", "request": "id-1", "ip": "2001:db8::1",
         "grant": "password", "client": "quote-web", "username": "anna\u{fffd}forged", "scope": "read write",
         "error": "invalid_grant",
-        "plugins": [{ "name": "local", "sha256": "ab".repeat(32), "verdict": "rejected", "ms": 36 }],
+        "plugins": [{ "name": "local", "sha256": "ab".repeat(32), "verdict": "rejected", "ms": 36, "reason": "wrong password" }],
     });
     let admin = json!({ "time": "2023-11-14T22:13:20.000Z", "event": "admin", "action": "keys.rotate" });
     assert_eq!(lines(&path), [expected, admin]);

@@ -80,6 +80,7 @@ impl Core {
             name: verdict.plugin.into(),
             verdict: verdict.verdict.into(),
             ms: u64::try_from(verdict.took.as_millis()).unwrap_or(u64::MAX),
+            reason: verdict.reason.map(Into::into),
         }
     }
 }

@@ -116,10 +116,10 @@ async fn conclude(
     attempted: Attempted,
 ) -> Result<Login, OAuthError> {
     let Attempted { admission, floor_ms, outcome, steps } = attempted;
-    for step in &steps {
+    for step in steps {
         let fault = if let Verdict::Error(fault) = step.verdict { Some(fault) } else { None };
         core.metrics.plugin_call(&step.backend, "user-verifier", plugin_outcome(fault), step.took);
-        call.trail.verdict(&step.backend, step.verdict.name(), step.took);
+        call.trail.reasoned_verdict(&step.backend, step.verdict.name(), step.took, step.reason);
     }
     core.metrics.login(counted(&outcome));
     let refuse = |admission, name, why| refuse(core, floor_ms, admission, name, why);

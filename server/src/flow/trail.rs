@@ -15,6 +15,8 @@ pub struct PluginVerdict {
     pub verdict: String,
     /// How long it took.
     pub took: Duration,
+    /// Why it refused, or has no answer.
+    pub reason: Option<String>,
 }
 
 /// The facts known so far; none of them is a secret.
@@ -69,7 +71,12 @@ impl Trail {
 
     /// Adds a plugin's answer.
     pub fn verdict(&self, plugin: &str, verdict: &str, took: Duration) {
-        let verdict = PluginVerdict { plugin: plugin.to_owned(), verdict: verdict.to_owned(), took };
+        self.reasoned_verdict(plugin, verdict, took, None);
+    }
+
+    /// Adds a plugin's answer and why it is no other.
+    pub fn reasoned_verdict(&self, plugin: &str, verdict: &str, took: Duration, reason: Option<String>) {
+        let verdict = PluginVerdict { plugin: plugin.to_owned(), verdict: verdict.to_owned(), took, reason };
         self.note(|facts| facts.plugins.push(verdict));
     }
 

@@ -132,10 +132,18 @@ fn finish(
     let out_dir = options.out_dir.clone().unwrap_or_else(|| package.target_dir.join("pintle"));
     let path = out_dir.join(file);
     std::fs::create_dir_all(&out_dir)
-        .and_then(|()| std::fs::write(&path, bytes))
+        .and_then(|()| replace(&path, bytes))
         .map_err(BuildError::io(format!("writing {}", path.display())))?;
     let sha256 = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(BuiltPlugin { path, sha256, size: bytes.len() as u64, about })
+}
+
+/// Puts a file in the place of `path` at once, so that a server that reads it meanwhile gets the whole of one.
+fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut new = path.to_owned().into_os_string();
+    new.push(format!(".{}.new", std::process::id()));
+    std::fs::write(&new, bytes)?;
+    std::fs::rename(&new, path)
 }
 
 #[cfg(test)]
@@ -154,6 +162,19 @@ mod tests {
         let options = BuildOptions::default();
         let error = cargo::Package::find(&plugins().join("by-department"), &toolchain, &options).unwrap_err();
         assert!(error.to_string().contains("npm run build"), "{error}");
+    }
+
+    #[test]
+    fn whoever_has_the_former_file_open_reads_it_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("libx.so");
+        replace(&path, b"former").unwrap();
+        let mut open = std::fs::File::open(&path).unwrap();
+        replace(&path, b"new").unwrap();
+        let mut read = String::new();
+        std::io::Read::read_to_string(&mut open, &mut read).unwrap();
+        assert_eq!((read.as_str(), std::fs::read(&path).unwrap().as_slice()), ("former", &b"new"[..]));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -73,6 +73,8 @@ pub struct Step {
     pub verdict: Verdict,
     /// How long it took.
     pub took: Duration,
+    /// Why it refused, or has no answer.
+    pub reason: Option<String>,
 }
 
 /// A backend's answer as a word.
@@ -168,7 +170,7 @@ impl UserChain {
         let started = self.clock.monotonic();
         let answer = backend.verifier.verify(call, request.clone()).await.and_then(enforce);
         let took = self.clock.monotonic().saturating_sub(started);
-        trail.push(Step { backend: backend.name.clone(), verdict: verdict(&answer), took });
+        trail.push(Step { backend: backend.name.clone(), verdict: verdict(&answer), took, reason: reason(&answer) });
         answer
     }
 }
@@ -209,6 +211,14 @@ const fn verdict(answer: &Result<VerifyOutcome, CallError>) -> Verdict {
         Ok(VerifyOutcome::UnknownUser) => Verdict::UnknownUser,
         Ok(VerifyOutcome::Challenge(_)) => Verdict::Challenge,
         Err(ended) => Verdict::Error(ended.fault),
+    }
+}
+
+fn reason(answer: &Result<VerifyOutcome, CallError>) -> Option<String> {
+    match answer {
+        Ok(VerifyOutcome::Rejected(why)) => Some(why.clone()),
+        Ok(_) => None,
+        Err(error) => Some(error.to_string()),
     }
 }
 
