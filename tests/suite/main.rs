@@ -11,6 +11,7 @@ mod composed;
 mod cors;
 mod erp_rest;
 mod examples;
+mod explain;
 mod grants;
 mod hostile;
 mod kill;

@@ -155,6 +155,28 @@ async fn a_plugin_that_is_no_worse_than_before_is_a_warning() {
     assert!(refused(&server, reload()).await.contains("plugins.new.source"));
 }
 
+/// What has changed, or was named, has to be well; the rest may be as it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_that_is_not_well_keeps_out_its_own_change_and_nobody_elses() {
+    let plugins = tempfile::tempdir().unwrap();
+    let file = plugins.path().join("first.wasm");
+    install("tests/hostile", &file).await;
+    let sick = format!("[plugins.first]\nsource = \"{}\"\nconfig = {{ sick = true }}\n", file.display());
+    let elsewhere = "[tokens.access]\nlifetime = \"9m\"\n";
+    let server = Options::reference("clarico").overlay(&sick).start().await;
+    write(&server, &format!("{sick}{elsewhere}"));
+    let answer = command(&server, reload()).await;
+    assert_eq!(answer["warnings"], json!(["plugin first is not well: unavailable: as configured"]));
+    let unwell = "plugins.first: it is not well: unavailable: as configured";
+    assert!(refused(&server, Command::Reload { plugin: Some("first".into()) }).await.contains(unwell));
+    write(&server, &format!("{sick}reuse = 2\n"));
+    assert!(refused(&server, reload()).await.contains(unwell));
+    assert_eq!(server.app.config().tokens.access.lifetime.as_secs(), 540, "nothing of it was taken up");
+    command(&server, Command::PluginDisable { plugin: "first".into() }).await;
+    command(&server, reload()).await;
+    assert_eq!(server.app.config().tokens.access.lifetime.as_secs(), 3600, "one that is disabled need not be well");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disabled_plugin_is_unavailable_until_it_is_enabled_also_after_a_restart() {
     let started = Options::reference("clarico").start().await;

@@ -6,6 +6,7 @@
 pub mod client;
 mod clients;
 mod error;
+mod explain;
 mod keys;
 mod live;
 mod lockout;
@@ -21,6 +22,7 @@ mod wire;
 
 pub use clients::NewClient;
 pub use error::{AdminError, ErrorKind};
+pub use explain::Question;
 pub use live::{Live, execute_live};
 pub use secret::SecretText;
 pub use tokens::RevokeTarget;
@@ -142,6 +144,8 @@ pub enum Command {
         /// The entry's name.
         plugin: String,
     },
+    /// Says how a login would go, and why. Nothing is issued or counted.
+    ExplainLogin(Question),
 }
 
 impl Command {
@@ -170,6 +174,7 @@ impl Command {
             Self::PluginList => "plugin.list",
             Self::PluginDisable { .. } => "plugin.disable",
             Self::PluginEnable { .. } => "plugin.enable",
+            Self::ExplainLogin(_) => "explain.login",
         }
     }
 
@@ -186,6 +191,7 @@ impl Command {
                 | Self::LockoutList { .. }
                 | Self::Reload { .. }
                 | Self::PluginList
+                | Self::ExplainLogin(_)
         )
     }
 
@@ -213,6 +219,8 @@ impl Command {
             Self::PluginDisable { plugin } | Self::PluginEnable { plugin } | Self::Reload { plugin: Some(plugin) } => {
                 event.target(plugin)
             }
+            Self::ExplainLogin(Question { username, client: Some(id), .. }) => event.username(username).client(id),
+            Self::ExplainLogin(Question { username, .. }) => event.username(username),
             Self::TokenInspect { .. }
             | Self::TokenRevoke(RevokeTarget::Token(_))
             | Self::UserList { .. }
@@ -273,6 +281,7 @@ async fn dispatch(core: &Core, call: &Call, command: Command) -> Result<Value, A
         Command::LockoutRelease(what) => lockout::release(core, &what).await,
         Command::Reload { .. } => Err(AdminError::refused("no server is running: at its start it reads everything")),
         Command::PluginList => plugins::list(core),
+        Command::ExplainLogin(question) => explain::login(core, call, question).await,
         Command::PluginDisable { plugin } => plugins::set_disabled(core, &plugin, true).await,
         Command::PluginEnable { plugin } => plugins::set_disabled(core, &plugin, false).await,
     }

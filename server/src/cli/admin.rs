@@ -194,7 +194,7 @@ fn list(answer: &Value) -> &[Value] {
     answer.as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
-async fn execute(open: &Opening, command: Command) -> Result<Value, Failure> {
+pub async fn execute(open: &Opening, command: Command) -> Result<Value, Failure> {
     let config = open.load()?.config;
     let mut place = patiently(&*open.surroundings.clock, async || Place::find(open, &config, &command).await).await?;
     place.execute(command).await

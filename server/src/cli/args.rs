@@ -108,6 +108,13 @@ The same as SIGHUP, with an answer: what has changed, and which keys need a rest
         #[command(flatten)]
         output: Output,
     },
+    /// Say why something goes as it does
+    Explain {
+        #[command(flatten)]
+        output: Output,
+        #[command(subcommand)]
+        command: ExplainCommand,
+    },
     /// Look after plugins, and make them
     Plugin {
         #[command(flatten)]
@@ -453,4 +460,37 @@ A plugin that is named has to be there and be well, even where it is as it was."
         /// The plugin's name in the configuration
         name: String,
     },
+}
+
+/// `pintle explain …`.
+#[derive(Debug, Subcommand)]
+pub enum ExplainCommand {
+    /// Say how a login would go: each backend asked, its verdict and why, and the scope decision
+    #[command(after_help = "Examples:
+  pintle explain login dory --client web
+  pintle explain login dory --password-stdin --client web --scope read --scope write < file
+  pintle explain login dory --no-password
+
+The real backends are asked, which may count a wrong password themselves. This server counts none, and issues nothing.")]
+    Login(ExplainLogin),
+}
+
+/// Whose login.
+#[derive(Debug, Args)]
+pub struct ExplainLogin {
+    /// The user's name, as typed
+    #[arg(value_name = "NAME")]
+    pub username: String,
+    /// Read the password from standard input, its first line, instead of asking
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Ask for no password: only directories are looked up
+    #[arg(long, conflicts_with = "password_stdin")]
+    pub no_password: bool,
+    /// The client whose scope decision is wanted
+    #[arg(long, value_name = "ID")]
+    pub client: Option<String>,
+    /// A scope that the client asks for; may be repeated. All that it may have, if left out
+    #[arg(long = "scope", value_name = "SCOPE", requires = "client")]
+    pub scopes: Vec<String>,
 }

@@ -6,6 +6,7 @@ mod background;
 mod check;
 mod demo;
 mod exit;
+mod explain;
 mod log;
 mod open;
 mod owner;
@@ -53,6 +54,9 @@ fn dispatch(cli: Cli, surroundings: Surroundings) -> Result<(), Failure> {
         Command::Token { output, command } => admin::token(&open, output.json, command),
         Command::Keys { output, command } => admin::keys(&open, output.json, command),
         Command::Lockout { output, command } => admin::lockout(&open, output.json, command),
+        Command::Explain { output, command: args::ExplainCommand::Login(login) } => {
+            explain::login(&open, output.json, login)
+        }
         Command::Reload { output } => admin::reload(&open, output.json, None),
         Command::Plugin { output, command: args::PluginCommand::Operate(operation) } => {
             admin::plugin(&open, output.json, operation)

@@ -21,6 +21,11 @@ pub fn new(from_stdin: bool) -> Result<SecretText, Failure> {
     Ok(first)
 }
 
+/// The password that a user has: the first line of standard input, or typed once.
+pub fn present(from_stdin: bool) -> Result<SecretText, Failure> {
+    if from_stdin { line("a password") } else { prompt("Password: ") }
+}
+
 fn prompt(text: &str) -> Result<SecretText, Failure> {
     match rpassword::prompt_password(text) {
         Ok(typed) => Ok(SecretText(Zeroizing::new(typed))),

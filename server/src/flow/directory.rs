@@ -57,6 +57,12 @@ impl Directories {
         self.known.contains_key(backend)
     }
 
+    /// The directory that `backend` is.
+    #[must_use]
+    pub fn find(&self, backend: &str) -> Option<&NamedDirectory> {
+        self.known.get(backend)
+    }
+
     fn remember(&self, reference: &AccountRef, account: &Account, at_ms: u64) {
         let remembered = Remembered { account: account.clone(), at_ms };
         let key = (reference.backend.clone(), reference.id.clone());

@@ -9,7 +9,8 @@ use crate::oauth::error::OAuthError;
 use crate::oauth::family::Subject;
 use crate::oauth::handle::{AccessHandle, AccessKind, FamilyId, RefreshHandle, seal};
 use crate::oauth::scope::Scope;
-use pintle_plugin_api::{Account, ScopeQuery};
+use crate::plugin::CallError;
+use pintle_plugin_api::{Account, ScopeDecision, ScopeQuery};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -59,12 +60,60 @@ pub struct Granted {
     pub lifetime: Duration,
 }
 
+/// One policy's part in a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PolicyStep {
+    /// The plugin's name.
+    pub policy: String,
+    /// `decided`, or how it came to have no answer.
+    pub verdict: String,
+    /// How long it took.
+    pub ms: u64,
+    /// What it grants of what was left; none without an answer.
+    pub granted: Option<Vec<String>>,
+    /// How the user must have logged in (RFC 8176).
+    pub require: Vec<String>,
+    /// Its bound on the token's lifetime, in seconds.
+    pub max_ttl_s: Option<u32>,
+    /// Why there is no answer.
+    pub error: Option<String>,
+}
+
+impl PolicyStep {
+    fn of(policy: &str, verdict: &str, took: Duration, decision: &Result<ScopeDecision, CallError>) -> Self {
+        let decided = decision.as_ref().ok();
+        Self {
+            policy: policy.to_owned(),
+            verdict: verdict.to_owned(),
+            ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            granted: decided.map(|decision| decision.granted.clone()),
+            require: decided.map(|decision| decision.require.clone()).unwrap_or_default(),
+            max_ttl_s: decided.and_then(|decision| decision.max_ttl_s),
+            error: decision.as_ref().err().map(ToString::to_string),
+        }
+    }
+}
+
 /// Asks every policy. Each can only narrow: its answer is intersected with what was asked.
 ///
 /// # Errors
 /// `invalid_scope` when nothing is left of what was asked; `invalid_grant` when a policy requires another way to log in;
 /// 503 when a policy is broken, unless the operator chose to do without it.
 pub async fn evaluate(core: &Core, call: &Call, bearer: Bearer<'_>, requested: Scope) -> Result<Granted, OAuthError> {
+    evaluate_seen(core, call, bearer, requested, &mut Vec::new()).await
+}
+
+/// As [`evaluate`]; `steps` gets each policy's part, also where the whole fails.
+///
+/// # Errors
+/// As [`evaluate`].
+pub async fn evaluate_seen(
+    core: &Core,
+    call: &Call,
+    bearer: Bearer<'_>,
+    requested: Scope,
+    steps: &mut Vec<PolicyStep>,
+) -> Result<Granted, OAuthError> {
     let lifetime = bearer.client.access_lifetime.unwrap_or(core.settings.access_lifetime);
     let mut granted = Granted { scope: requested, lifetime };
     let asked_for_some = !granted.scope.is_empty();
@@ -79,6 +128,8 @@ pub async fn evaluate(core: &Core, call: &Call, bearer: Bearer<'_>, requested: S
         };
         let fault = decision.as_ref().err().map(|ended| ended.fault);
         core.note_plugin_as(call, "scope-policy", &policy.name, started, fault, verdict);
+        let took = core.clock.monotonic().saturating_sub(started);
+        steps.push(PolicyStep::of(&policy.name, verdict, took, &decision));
         let decision = match decision {
             Ok(decision) => decision,
             Err(error) if policy.static_on_error => {

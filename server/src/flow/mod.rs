@@ -7,6 +7,7 @@ pub mod clients;
 mod decision;
 pub mod directory;
 pub mod enrich;
+pub mod explain;
 pub mod family;
 pub mod identity;
 pub mod introspect;

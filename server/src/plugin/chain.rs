@@ -113,6 +113,12 @@ impl UserChain {
         Self { backends, clock }
     }
 
+    /// Who is asked, first to last.
+    #[must_use]
+    pub fn backends(&self) -> &[Backend] {
+        &self.backends
+    }
+
     /// Whether the backend of this name is asked at all.
     #[must_use]
     pub fn asks(&self, backend: &str) -> bool {

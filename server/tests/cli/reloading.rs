@@ -1,4 +1,4 @@
-//! SIGHUP and the commands for plugins, with the real binary.
+//! SIGHUP, the commands for plugins and `explain`, with the real binary.
 
 use super::ground::{Ground, Running, start};
 use serde_json::{Value, json};
@@ -73,4 +73,25 @@ fn plugins_are_listed_disabled_enabled_and_reloaded_by_command() {
     server.stop();
     let ended = run("reload");
     assert!(ended.code != 0 && ended.stderr.contains("no server is running"), "{ended:?}");
+}
+
+#[test]
+fn a_login_is_explained_with_a_server_and_without() {
+    let ground = Ground::new();
+    ground.run_with("user add dory --password-stdin", "correct horse\n");
+    let explain = || {
+        let ended = ground.run_with("explain login dory --password-stdin", "wrong horse\n");
+        let words: Vec<&str> = ended.stdout.lines().nth(1).unwrap_or_default().split_whitespace().collect();
+        assert_eq!((ended.code, &words[..2]), (0, &["local", "rejected"][..]), "{ended:?}");
+        assert!(ended.stdout.ends_with("\noutcome: rejected\n"), "{ended:?}");
+    };
+    explain();
+    let server = ground.serve();
+    explain();
+    let mute = ground.run("explain login dory --no-password");
+    let expected = "BACKEND  VERDICT    MS  WHY\n\
+                    local    not-asked  -   it is no directory: without a password it cannot be asked\n\n\
+                    outcome: not-found\n";
+    assert_eq!(mute.stdout, expected);
+    server.stop();
 }

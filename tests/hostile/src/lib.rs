@@ -5,7 +5,10 @@ use pintle_plugin_api::{
 };
 
 /// See the crate.
-pub struct Hostile;
+pub struct Hostile {
+    /// It says of itself that it is not well.
+    sick: bool,
+}
 
 impl Plugin for Hostile {
     const WANTS: &'static [&'static str] = &["crypto"];
@@ -14,8 +17,12 @@ impl Plugin for Hostile {
         Manifest::new::<Self>("hostile", env!("CARGO_PKG_VERSION"))
     }
 
-    fn create(_config_json: &str) -> Result<Self, Vec<String>> {
-        Ok(Self)
+    fn create(config_json: &str) -> Result<Self, Vec<String>> {
+        Ok(Self { sick: config_json.contains("sick") })
+    }
+
+    fn health(&self, _call: &Call<'_>) -> Result<(), PluginError> {
+        if self.sick { Err(PluginError::Unavailable("as configured".to_owned())) } else { Ok(()) }
     }
 }
 
