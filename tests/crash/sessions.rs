@@ -21,7 +21,7 @@ const NOW: UnixTime = UnixTime(1_800_000_000);
 const MOST_LIVE: usize = 6;
 
 const CONFIG: &str = r#"
-issuer = "http://127.0.0.1:{port}"
+issuer = "https://id.example"
 data_dir = "data"
 [listen]
 address = "127.0.0.1:{port}"

@@ -167,7 +167,15 @@ impl Builder {
         let tls = if with_tls { fetch::tls(&config, &mut faults) } else { None };
         fetch::audit_file(&config, &mut faults);
         let options = key_options(&config);
-        let site = Site { config: &config, options, clock: clock.clone(), entropy: entropy.clone(), mode };
+        let metrics = Metrics::new();
+        let site = Site {
+            config: &config,
+            options,
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            mode,
+            metrics: metrics.clone(),
+        };
         let Ground { store, state, keys, master_key } = settle(&site, store, master, &mut faults).await?;
         if let Some(from) = keys.takes_over_at(config.tokens.access.algorithm) {
             let algorithm = config.tokens.access.algorithm.name();
@@ -185,9 +193,6 @@ impl Builder {
             accounts: accounts.clone(),
             keys: keys.clone(),
         };
-        let metrics = Metrics::new();
-        let groups = metrics.clone();
-        store.observe_groups(Box::new(move |commits| groups.synced(commits)));
         let embedded: Vec<String> = verifiers.iter().map(|backend| backend.name.clone()).collect();
         let cache = CacheDir::new(&config, mode == Mode::Real && faults.is_empty(), &*entropy);
         let plugins = plugins::load(&config, Arc::new(services), verifiers, &cache, &mut faults).await;

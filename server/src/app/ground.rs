@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::model::Config;
 use crate::entropy::{self, Entropy};
 use crate::keys::{KeyError, KeyOptions, KeyRing, MASTER_KEY_FILE, MasterKey, MasterKeyOrigin};
+use crate::metrics::Metrics;
 use crate::store::Store;
 use crate::store::memory::MemoryStore;
 use crate::store::overlay::OverlayStore;
@@ -54,6 +55,8 @@ pub(super) struct Site<'a> {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) mode: Mode,
+    /// Told of every group of commits, from the first on.
+    pub(super) metrics: Metrics,
 }
 
 impl Site<'_> {
@@ -68,6 +71,8 @@ impl Site<'_> {
             Some(store) => (store, StoreState::Open),
             None => self.store()?,
         };
+        let metrics = self.metrics.clone();
+        store.observe_groups(Box::new(move |commits| metrics.synced(commits)));
         let store = if self.mode == Mode::Real { store } else { self.laid_over(store) };
         let (master, master_key) = match master {
             Some(found) => found,
