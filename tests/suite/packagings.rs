@@ -110,6 +110,7 @@ async fn world() -> (TestServer, Environment, Fixtures) {
         services: Arc::new(services),
         builtins: builtins(),
         cache_dir: server.folder.path().join("plugins"),
+        known_dir: None,
     };
     let key_id = core.keys.list().first().unwrap().id.clone();
     (server, environment, Fixtures { key_id, ..Fixtures::default() })

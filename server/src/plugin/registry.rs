@@ -6,6 +6,7 @@ mod tests;
 
 use super::hosted::Hosted;
 use super::limits::Kind;
+use super::own_code::Code;
 use super::{CallError, HostServices, ScopePolicy, TokenFormat, UserVerifier};
 use crate::config::model::{PluginEntry, Trust};
 use async_trait::async_trait;
@@ -26,6 +27,8 @@ pub struct Environment {
     pub builtins: BTreeMap<String, LinkedPlugin>,
     /// A folder for compiled components and copies of libraries; made with mode 0700 where it is missing.
     pub cache_dir: PathBuf,
+    /// A folder where compiled components are looked for as well, and that stays as it is.
+    pub known_dir: Option<PathBuf>,
 }
 
 /// The plugins of the server's own binary.
@@ -70,8 +73,8 @@ pub struct LoadedPlugin {
     pub packaging: PackagingKind,
     /// Its manifest's version; empty where it could not be loaded.
     pub version: String,
-    /// Of its code, in hex: its file's, or for a builtin the executable's; none where that could not be read.
-    pub sha256: Option<String>,
+    /// Which code it is; none where its file could not be read.
+    pub code: Option<Code>,
     /// What it exports; empty where it could not be loaded.
     pub kinds: Vec<Kind>,
     /// A token format whose tokens carry their claims.
