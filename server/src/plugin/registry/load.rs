@@ -8,9 +8,9 @@ use crate::plugin::hosted::{Hosted, Packaging};
 use crate::plugin::limits::{Kind, Limits};
 use crate::plugin::native::NativePlugin;
 use crate::plugin::own_code::Code;
-use crate::plugin::private_dir::{PrivateDir, hex};
+use crate::plugin::private_dir::PrivateDir;
 #[cfg(feature = "wasm")]
-use crate::plugin::{host::CallHost, wasm::WasmHost};
+use crate::plugin::{host::CallHost, private_dir, wasm::WasmHost};
 use pintle_plugin_api::Manifest;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -175,7 +175,7 @@ impl<'a> Loader<'a> {
         entry: &PluginEntry,
         host: Arc<PluginHost>,
     ) -> Result<Ready, Failure> {
-        let sha256 = code.sha256().map(|hash| hex(&hash)).unwrap_or_default();
+        let sha256 = code.sha256().map(|hash| private_dir::hex(&hash)).unwrap_or_default();
         if entry.sha256.as_ref().is_some_and(|expected| !sha256.eq_ignore_ascii_case(expected)) {
             return Err(format!("its sha256 is {sha256}, the entry says another").into());
         }
