@@ -47,6 +47,7 @@ fn environment(server: &TestServer) -> Environment {
         services: Arc::new(services),
         builtins: BTreeMap::from([("kinds".to_owned(), pintle_test_kinds::linked())]),
         cache_dir: server.folder.path().join("plugins"),
+        known_dir: None,
         variables: Vec::new(),
     }
 }

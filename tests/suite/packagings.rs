@@ -113,6 +113,7 @@ pub async fn world() -> (TestServer, Environment, Fixtures) {
         builtins: builtins(),
         cache_dir: server.folder.path().join("plugins"),
         variables: Vec::new(),
+        known_dir: None,
     };
     let key_id = core.keys.list().first().unwrap().id.clone();
     (server, environment, Fixtures { key_id, ..Fixtures::default() })

@@ -145,11 +145,17 @@ impl Builder {
         self
     }
 
-    /// Does in memory what [`Self::build`] would do to the store, its keys and the audit log; a store that another
-    /// process has is left out.
+    /// Does in memory what [`Self::build`] would do to the store, its keys and the audit log.
     #[must_use]
     pub const fn rehearsal(mut self) -> Self {
         self.mode = Mode::Rehearsal;
+        self
+    }
+
+    /// As [`Self::rehearsal`]; a store that another process has is left out.
+    #[must_use]
+    pub const fn rehearsal_beside(mut self) -> Self {
+        self.mode = Mode::RehearsalBeside;
         self
     }
 
@@ -160,8 +166,6 @@ impl Builder {
     /// See [`StartError`].
     pub async fn build(self) -> Result<App, StartError> {
         let Self { config, environment, clock, entropy, store, master_key, verifiers, with_tls, mode } = self;
-        // Begun now, as the plugins need it when the rest has been opened.
-        drop(tokio::task::spawn_blocking(own_code::sha256));
         let mut faults = Faults::new(&config.places);
         let master = master_key.or_else(|| fetch::master_key(&config, &environment, &mut faults));
         let secrets = fetch::secrets(&config, &environment, &mut faults);
@@ -214,9 +218,9 @@ impl Builder {
         clients.read_stored(store.as_ref()).await?;
         let own_backends = plugins::own_backends(&config);
         let ever_own_backends = backends::remember(store.as_ref(), &own_backends).await?;
-        let plugin_hashes = plugins::hashes(&plugins.registry, embedded.iter().map(String::as_str));
         let extension_grants = plugins.extensions.iter().flat_map(|extension| extension.grant_types.clone()).collect();
         let settings = Settings { extension_grants, ..settings(&config) };
+        let code = plugins::code(&plugins.registry, embedded.into_iter());
         let core = Arc::new(Core {
             store,
             clock: clock.clone(),
@@ -235,7 +239,7 @@ impl Builder {
             extensions: plugins.extensions,
             formats: plugins.formats,
             audit,
-            plugin_hashes,
+            code,
             metrics,
             settings,
         });
@@ -246,6 +250,10 @@ impl Builder {
             unauthorized_client_status: config.compatibility.unauthorized_client_status,
             bearer_errors: config.compatibility.bearer_errors,
         });
+        if mode == Mode::Real {
+            // Last, as the start needs the processor itself.
+            own_code::begin();
+        }
         Ok(App { core, served, config, registry: plugins.registry, master_key, store_state: state, tls })
     }
 }
@@ -274,7 +282,7 @@ fn open_audit(
     metrics: &Metrics,
     faults: &mut Faults<'_>,
 ) -> Option<AuditLog> {
-    let file = config.log.audit.as_deref().filter(|_| mode != Mode::Rehearsal && faults.is_empty());
+    let file = config.log.audit.as_deref().filter(|_| !mode.is_rehearsal() && faults.is_empty());
     faults.take("log.audit", AuditLog::open(file, clock.clone(), metrics.clone()))
 }
 

@@ -62,6 +62,12 @@ impl App {
         server.serve(warp::service(monitoring.or(self.routes())), shutdown).await
     }
 
+    /// Whether logins fail without this plugin.
+    #[must_use]
+    pub fn needs(&self, plugin: &str) -> bool {
+        plugins::needed(&self.config).contains(plugin)
+    }
+
     /// Serves health and figures on a listener of their own, for ever.
     pub async fn serve_monitoring(self: Arc<Self>, server: Server) {
         let monitoring = monitor::alone(self.core.metrics.clone(), self.clone());

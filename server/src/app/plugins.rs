@@ -5,9 +5,10 @@ use crate::config::model::{ClaimsEntry, Config, PluginEntry, PluginLimits, Plugi
 use crate::entropy::{self, Entropy};
 use crate::flow::directory::NamedDirectory;
 use crate::flow::{NamedClaims, NamedExtension, NamedFormat, NamedPolicy};
+use crate::plugin::HostServices;
 use crate::plugin::chain::Backend;
+use crate::plugin::own_code::Code;
 use crate::plugin::registry::{Environment, LoadError, LookupError, Registry, builtins};
-use crate::plugin::{HostServices, own_code};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,19 +20,22 @@ const FORMATS: [&str; 2] = ["jwt", "opaque"];
 /// A folder for compiled components and copies of libraries.
 pub struct CacheDir {
     path: PathBuf,
+    /// One that is there and stays as it is.
+    known: Option<PathBuf>,
     /// Removed with this.
     passing: bool,
 }
 
 impl CacheDir {
-    /// The one in the data folder; where that is not there and nothing is to be made, one elsewhere for the time being.
+    /// The one in the data folder; where nothing is to be made, that is only read, and what is new goes elsewhere for the
+    /// time being.
     pub fn new(config: &Config, may_make: bool, entropy: &dyn Entropy) -> Self {
         let path = config.data_dir.join("plugins");
-        if may_make || path.exists() {
-            return Self { path, passing: false };
+        if may_make {
+            return Self { path, known: None, passing: false };
         }
         let name = format!("pintle-{:016x}", u64::from_ne_bytes(entropy::array(entropy)));
-        Self { path: std::env::temp_dir().join(name), passing: true }
+        Self { known: path.exists().then_some(path), path: std::env::temp_dir().join(name), passing: true }
     }
 }
 
@@ -71,8 +75,13 @@ pub async fn load(
     for name in FORMATS {
         entries.entry(name.to_owned()).or_insert_with(|| builtin(name));
     }
-    let environment =
-        Environment { services, builtins: builtins(), cache_dir: cache.path.clone(), variables: variables.to_vec() };
+    let environment = Environment {
+        services,
+        builtins: builtins(),
+        cache_dir: cache.path.clone(),
+        known_dir: cache.known.clone(),
+        variables: variables.to_vec(),
+    };
     let registry = match Registry::load(&entries, &config.trust, &environment).await {
         Ok(registry) => registry,
         Err(errors) => {
@@ -217,12 +226,33 @@ pub fn needed(config: &Config) -> BTreeSet<&str> {
 
 /// Which code each plugin is; that of `embedded` ones is the program's own.
 #[must_use]
-pub fn hashes<'a>(registry: &Registry, embedded: impl Iterator<Item = &'a str>) -> HashMap<String, [u8; 32]> {
-    let hash = |text: &str| -> Option<[u8; 32]> {
-        let digits = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok());
-        digits.collect::<Option<Vec<u8>>>()?.try_into().ok()
-    };
-    let loaded = registry.plugins().map(|plugin| (plugin.name.as_str(), plugin.sha256.as_deref()));
-    let all = loaded.chain(embedded.map(|name| (name, own_code::sha256())));
-    all.filter_map(|(name, sha256)| Some((name.to_owned(), hash(sha256?)?))).collect()
+pub fn code(registry: &Registry, embedded: impl Iterator<Item = String>) -> HashMap<String, Code> {
+    let loaded = registry.plugins().filter_map(|plugin| Some((plugin.name.clone(), plugin.code?)));
+    loaded.chain(embedded.map(|name| (name, Code::Own))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, LoadOptions};
+    use crate::entropy::SystemEntropy;
+
+    #[test]
+    fn where_nothing_is_to_be_made_the_folder_is_only_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config::load(&LoadOptions::default()).unwrap().config;
+        config.data_dir = folder.path().to_owned();
+        let kept = folder.path().join("plugins");
+        let dir = |may_make| CacheDir::new(&config, may_make, &SystemEntropy);
+        assert_eq!(dir(false).known, None);
+        std::fs::create_dir(&kept).unwrap();
+        let (real, rehearsed) = (dir(true), dir(false));
+        assert_eq!((&real.path, &real.known), (&kept, &None));
+        assert_eq!(rehearsed.known.as_ref(), Some(&kept));
+        let passing = rehearsed.path.clone();
+        assert!(!passing.starts_with(folder.path()));
+        std::fs::create_dir(&passing).unwrap();
+        drop((real, rehearsed));
+        assert!(kept.exists() && !passing.exists());
+    }
 }

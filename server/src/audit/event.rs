@@ -154,7 +154,7 @@ impl AuditEvent {
         self
     }
 
-    /// The client's id, as claimed until it is authenticated.
+    /// The client's id, that of a client there is: as claimed until it is authenticated.
     #[must_use]
     pub fn client(mut self, id: impl Into<Text>) -> Self {
         self.client = Some(id.into());

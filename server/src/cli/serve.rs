@@ -6,8 +6,10 @@ use super::exit::Failure;
 use super::log;
 use super::open::Opening;
 use super::owner;
+use super::patience::{Obstacle, patiently};
 use pintle::admin::server::AdminSocket;
 use pintle::app::App;
+use pintle::config::model::Config;
 use pintle::http::listener::{Drain, Server};
 use pintle::systemd;
 use std::sync::Arc;
@@ -23,7 +25,7 @@ pub async fn serve(open: &Opening) -> Result<(), Failure> {
     let mut config = loaded.config;
     let demo = Demo::prepare(&mut config, &*open.surroundings.entropy);
     owner::refuse_foreign_data(&config.data_dir)?;
-    let app = Arc::new(open.builder(config).with_tls().build().await?);
+    let app = Arc::new(build(open, &config).await?);
     let signals = Signals::listen()?;
     let tls = app.tls.clone();
     let server = Server::bind(&app.config.listen, tls.clone(), app.core.entropy.clone());
@@ -43,6 +45,14 @@ pub async fn serve(open: &Opening) -> Result<(), Failure> {
         Drain::Cut { connections } => tracing::warn!(connections, "some requests were cut"),
     }
     Ok(())
+}
+
+/// Waits for a command that has the store for a moment.
+async fn build(open: &Opening, config: &Config) -> Result<App, Failure> {
+    patiently(&*open.surroundings.clock, async || {
+        open.builder(config.clone()).with_tls().build().await.map_err(Obstacle::of_start)
+    })
+    .await
 }
 
 fn monitoring(app: &App) -> Result<Option<Server>, Failure> {

@@ -76,7 +76,8 @@ impl Core {
 
     fn with_hash(&self, verdict: trail::PluginVerdict) -> PluginVerdict {
         PluginVerdict {
-            sha256: self.plugin_hashes.get(&verdict.plugin).copied(),
+            // The first lines after the start wait for the executable's.
+            sha256: self.code.get(&verdict.plugin).and_then(|code| code.sha256()),
             name: verdict.plugin.into(),
             verdict: verdict.verdict.into(),
             ms: u64::try_from(verdict.took.as_millis()).unwrap_or(u64::MAX),

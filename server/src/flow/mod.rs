@@ -28,6 +28,7 @@ use crate::metrics::{Metrics, PluginOutcome};
 use crate::oauth::error::OAuthError;
 use crate::password::PasswordHasher;
 use crate::plugin::chain::UserChain;
+use crate::plugin::own_code::Code;
 use crate::plugin::{CallError, ClaimsSource, ExtensionGrant, Fault, ScopePolicy, TokenFormat};
 use crate::store::{CommitError, Store, StoreError, Version};
 use pintle_plugin_api::CallContext;
@@ -77,8 +78,8 @@ pub struct Core {
     pub formats: Vec<NamedFormat>,
     /// Where decisions are written down.
     pub audit: AuditLog,
-    /// Which code a plugin is: its name's SHA-256.
-    pub plugin_hashes: HashMap<String, [u8; 32]>,
+    /// Which code a plugin of this name is.
+    pub code: HashMap<String, Code>,
     /// What is counted.
     pub metrics: Metrics,
     /// The rest of the configuration that decisions need.

@@ -6,6 +6,7 @@ mod tests;
 
 use super::hosted::Hosted;
 use super::limits::Kind;
+use super::own_code::Code;
 use super::{
     AccountSource, CallError, ClaimsSource, Directory, EventSink, ExtensionGrant, HostServices, ScopePolicy,
     TokenFormat, UserVerifier,
@@ -32,6 +33,8 @@ pub struct Environment {
     pub cache_dir: PathBuf,
     /// Where secrets given as `{ env }` are looked up.
     pub variables: Vec<(String, String)>,
+    /// A folder where compiled components are looked for as well, and that stays as it is.
+    pub known_dir: Option<PathBuf>,
 }
 
 /// The plugins of the server's own binary.
@@ -76,8 +79,8 @@ pub struct LoadedPlugin {
     pub packaging: PackagingKind,
     /// Its manifest's version; empty where it could not be loaded.
     pub version: String,
-    /// Of its code, in hex: its file's, or for a builtin the executable's; none where that could not be read.
-    pub sha256: Option<String>,
+    /// Which code it is; none where its file could not be read.
+    pub code: Option<Code>,
     /// What it exports; empty where it could not be loaded.
     pub kinds: Vec<Kind>,
     /// A token format whose tokens carry their claims.

@@ -4,6 +4,8 @@ use crate::cli::text;
 use pintle::app::App;
 use pintle::config::model::{Address, ChainEntry, Listen, PluginEntry, PluginSource, PolicyEntry};
 use pintle::keys::MasterKeyOrigin;
+use pintle::plugin::own_code::Code;
+use pintle::plugin::private_dir::hex;
 use pintle::plugin::registry::LoadedPlugin;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,7 +28,7 @@ pub struct Report {
     pub plugins: Vec<PluginFacts>,
     pub scope_policies: Vec<PolicyStep>,
     pub token_format: String,
-    /// Of signatures; none where no token is signed.
+    /// Of signatures; none where no token is signed, or it is not known.
     pub algorithm: Option<String>,
     pub master_key: KeySource,
     pub store: StoreFacts,
@@ -151,7 +153,7 @@ impl PluginFacts {
             source,
             kinds: plugin.kinds.iter().map(|kind| kind.name()).collect(),
             version: Some(plugin.version.clone()).filter(|version| !version.is_empty()),
-            sha256: plugin.sha256.clone(),
+            sha256: plugin.code.and_then(Code::sha256).map(|hash| hex(&hash)),
             failure: plugin.failure().map(str::to_owned),
         }
     }

@@ -10,11 +10,12 @@ use crate::plugin::hosted::{Hosted, Packaging};
 use crate::plugin::limits::{Kind, Limits};
 use crate::plugin::native::NativePlugin;
 use crate::plugin::outbound::{Outbound, Resolver, SystemResolver};
-use crate::plugin::own_code;
-use crate::plugin::private_dir::{PrivateDir, sha256_hex};
+use crate::plugin::own_code::Code;
+use crate::plugin::private_dir::PrivateDir;
 #[cfg(feature = "wasm")]
-use crate::plugin::{host::CallHost, wasm::WasmHost};
+use crate::plugin::{host::CallHost, private_dir, wasm::WasmHost};
 use pintle_plugin_api::Manifest;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,24 +36,24 @@ enum Failure {
     /// It may work another time: the plugin is unavailable.
     Load {
         why: String,
-        /// Of the file, once it was read.
-        sha256: Option<String>,
+        /// The file's, once it was read.
+        code: Option<Code>,
     },
 }
 
 impl Failure {
     fn in_file(self, source: &PluginSource) -> Self {
         match (self, source) {
-            (Self::Load { why, sha256 }, PluginSource::Native(path) | PluginSource::Wasm(path)) => {
-                Self::Load { why: format!("{}: {why}", path.display()), sha256 }
+            (Self::Load { why, code }, PluginSource::Native(path) | PluginSource::Wasm(path)) => {
+                Self::Load { why: format!("{}: {why}", path.display()), code }
             }
             (failure, _) => failure,
         }
     }
 
-    fn of_file(self, sha256: &str) -> Self {
+    fn of(self, code: Code) -> Self {
         match self {
-            Self::Load { why, .. } => Self::Load { why, sha256: Some(sha256.to_owned()) },
+            Self::Load { why, .. } => Self::Load { why, code: Some(code) },
             Self::Config(faults) => Self::Config(faults),
         }
     }
@@ -60,7 +61,7 @@ impl Failure {
 
 impl From<String> for Failure {
     fn from(why: String) -> Self {
-        Self::Load { why, sha256: None }
+        Self::Load { why, code: None }
     }
 }
 
@@ -70,7 +71,7 @@ struct Ready {
     manifest: Manifest,
     kinds: Vec<Kind>,
     host: Arc<PluginHost>,
-    sha256: Option<String>,
+    code: Code,
 }
 
 impl<'a> Loader<'a> {
@@ -81,7 +82,7 @@ impl<'a> Loader<'a> {
             environment,
             trust,
             #[cfg(feature = "wasm")]
-            wasm: wasm_host(entries, &environment.cache_dir),
+            wasm: wasm_host(entries, environment),
         }
     }
 
@@ -95,14 +96,14 @@ impl<'a> Loader<'a> {
         match loaded.map_err(|failure| failure.in_file(&entry.source)) {
             Ok(ready) => {
                 warn_of_denials(name, entry, &ready.manifest);
-                let sha256 = ready.sha256.clone();
+                let code = ready.code;
                 match loaded_plugin(name, entry, ready, self.limits(entry)).await {
                     Ok(plugin) => Ok(plugin),
-                    Err(why) => unloaded(name, entry, why, sha256),
+                    Err(why) => unloaded(name, entry, why, Some(code)),
                 }
             }
             Err(Failure::Config(faults)) => Err(faults),
-            Err(Failure::Load { why, sha256 }) => unloaded(name, entry, why, sha256),
+            Err(Failure::Load { why, code }) => unloaded(name, entry, why, code),
         }
     }
 
@@ -118,8 +119,7 @@ impl<'a> Loader<'a> {
         };
         let linked = Linked::new(plugin, &entry.config_json).map_err(config_faults)?;
         let (kinds, host) = (linked.kinds(), self.host(name, entry, allowed)?);
-        let sha256 = blocking(|| Ok(own_code::sha256().map(str::to_owned))).await?;
-        Ok(Ready { packaging: Box::new(linked), manifest, kinds, host, sha256 })
+        Ok(Ready { packaging: Box::new(linked), manifest, kinds, host, code: Code::Own })
     }
 
     async fn native(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
@@ -130,13 +130,18 @@ impl<'a> Loader<'a> {
             Failure::Config(vec!["sha256: missing; a native plugin loads only by its hash".to_owned()])
         })?;
         let host = self.host(name, entry, allowed(entry)?)?;
-        let (bytes, found) = read(path).await?;
-        let ready = self.library(bytes, sha256, host).await.map_err(|failure| failure.of_file(&found))?;
-        Ok(Ready { sha256: Some(found), ..ready })
+        let (bytes, code) = read(path).await?;
+        self.library(bytes, code, sha256, host).await.map_err(|failure| failure.of(code))
     }
 
     /// The library that `bytes` are, where their hash is `sha256`.
-    async fn library(&self, bytes: Vec<u8>, sha256: String, host: Arc<PluginHost>) -> Result<Ready, Failure> {
+    async fn library(
+        &self,
+        bytes: Vec<u8>,
+        code: Code,
+        sha256: String,
+        host: Arc<PluginHost>,
+    ) -> Result<Ready, Failure> {
         let (folder, loading) = (self.environment.cache_dir.clone(), Arc::clone(&host));
         let plugin = blocking(move || {
             let private = PrivateDir::open(&folder).map_err(|error| error.to_string())?;
@@ -148,7 +153,7 @@ impl<'a> Loader<'a> {
         if kinds.is_empty() {
             return Err("it exports no kind of plugin that this server knows".to_owned().into());
         }
-        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: None })
+        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, code })
     }
 
     #[cfg(feature = "wasm")]
@@ -158,20 +163,20 @@ impl<'a> Loader<'a> {
             None => return Err("there is no Wasm host".to_owned().into()),
         };
         let host = self.host(name, entry, allowed(entry)?)?;
-        let (bytes, found) = read(path).await?;
-        let ready = Self::guest(wasm, bytes, found.clone(), entry, host).await;
-        ready.map_err(|failure| failure.of_file(&found))
+        let (bytes, code) = read(path).await?;
+        Self::guest(wasm, bytes, code, entry, host).await.map_err(|failure| failure.of(code))
     }
 
-    /// The component that `bytes`, whose hash is `sha256`, are.
+    /// The component that `bytes`, of this hash, are.
     #[cfg(feature = "wasm")]
     async fn guest(
         wasm: Arc<WasmHost>,
         bytes: Vec<u8>,
-        sha256: String,
+        code: Code,
         entry: &PluginEntry,
         host: Arc<PluginHost>,
     ) -> Result<Ready, Failure> {
+        let sha256 = code.sha256().map(|hash| private_dir::hex(&hash)).unwrap_or_default();
         if entry.sha256.as_ref().is_some_and(|expected| !sha256.eq_ignore_ascii_case(expected)) {
             return Err(format!("its sha256 is {sha256}, the entry says another").into());
         }
@@ -192,7 +197,7 @@ impl<'a> Loader<'a> {
             .map_err(|error| format!("it does not describe itself: {error}"))?;
         config.map_err(config_faults)?;
         let kinds = plugin.kinds();
-        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: Some(sha256) })
+        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, code })
     }
 
     #[cfg(not(feature = "wasm"))]
@@ -238,12 +243,18 @@ impl<'a> Loader<'a> {
 
 /// The Wasm host, where an entry needs it: its address space is large.
 #[cfg(feature = "wasm")]
-fn wasm_host(entries: &BTreeMap<String, PluginEntry>, cache_dir: &Path) -> Option<Result<Arc<WasmHost>, String>> {
+fn wasm_host(
+    entries: &BTreeMap<String, PluginEntry>,
+    environment: &Environment,
+) -> Option<Result<Arc<WasmHost>, String>> {
     let components = entries.values().filter(|entry| matches!(entry.source, PluginSource::Wasm(_)));
     let memory_bytes = components.map(|entry| Limits::new(entry.limits.clone()).memory_bytes()).max()?;
-    let cache =
-        PrivateDir::open(cache_dir).inspect_err(|error| tracing::warn!(%error, "compiled plugins are not cached")).ok();
-    Some(WasmHost::new(memory_bytes, cache).map(Arc::new).map_err(|error| format!("the Wasm host: {error}")))
+    let open = |folder: &Path| {
+        PrivateDir::open(folder).inspect_err(|error| tracing::warn!(%error, "compiled plugins are not cached")).ok()
+    };
+    let known = environment.known_dir.as_deref().and_then(open);
+    let host = WasmHost::new(memory_bytes, open(&environment.cache_dir)).map(|host| Arc::new(host.and_known(known)));
+    Some(host.map_err(|error| format!("the Wasm host: {error}")))
 }
 
 fn config_faults(faults: Vec<String>) -> Failure {
@@ -275,13 +286,13 @@ fn warn_of_denials(name: &str, entry: &PluginEntry, manifest: &Manifest) {
     }
 }
 
-/// The bytes of a file, and their SHA-256 in hex.
-async fn read(path: &Path) -> Result<(Vec<u8>, String), Failure> {
+/// The bytes of a file, and their hash.
+async fn read(path: &Path) -> Result<(Vec<u8>, Code), Failure> {
     let path = path.to_owned();
     blocking(move || {
         let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
-        let sha256 = sha256_hex(&bytes);
-        Ok((bytes, sha256))
+        let code = Code::File(Sha256::digest(&bytes).into());
+        Ok((bytes, code))
     })
     .await
 }
@@ -292,16 +303,16 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + 
 }
 
 /// A plugin whose file is not what it should be: the server starts without it, unless it is `required`.
-fn unloaded(name: &str, entry: &PluginEntry, why: String, sha256: Option<String>) -> Result<LoadedPlugin, Vec<String>> {
+fn unloaded(name: &str, entry: &PluginEntry, why: String, code: Option<Code>) -> Result<LoadedPlugin, Vec<String>> {
     if entry.required {
         return Err(vec![format!("{why}; without `required = true` the server would start and its calls fail")]);
     }
     tracing::error!(plugin = name, why, "a plugin could not be loaded: its calls answer unavailable");
-    Ok(unavailable(name, entry, why, sha256))
+    Ok(unavailable(name, entry, why, code))
 }
 
 async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready, limits: Limits) -> Result<LoadedPlugin, String> {
-    let Ready { packaging, manifest, kinds, host, sha256 } = ready;
+    let Ready { packaging, manifest, kinds, host, code } = ready;
     let hosted = Hosted::new(packaging, host, limits);
     let grant_types = if kinds.contains(&Kind::ExtensionGrant) {
         let named = hosted.grant_types().await;
@@ -313,7 +324,7 @@ async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready, limits: Li
         name: name.to_owned(),
         packaging: packaging_kind(entry),
         version: manifest.version,
-        sha256,
+        code: Some(code),
         kinds,
         self_contained: manifest.self_contained,
         grant_types,
@@ -321,12 +332,12 @@ async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready, limits: Li
     })
 }
 
-fn unavailable(name: &str, entry: &PluginEntry, why: String, sha256: Option<String>) -> LoadedPlugin {
+fn unavailable(name: &str, entry: &PluginEntry, why: String, code: Option<Code>) -> LoadedPlugin {
     LoadedPlugin {
         name: name.to_owned(),
         packaging: packaging_kind(entry),
         version: String::new(),
-        sha256,
+        code,
         kinds: Vec::new(),
         self_contained: false,
         grant_types: Vec::new(),

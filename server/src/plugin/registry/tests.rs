@@ -31,6 +31,7 @@ async fn load_with(entries: Vec<(&str, PluginEntry)>, trust: Trust) -> (TempDir,
         builtins: builtins(),
         cache_dir: folder.path().join("cache"),
         variables: Vec::new(),
+        known_dir: None,
     };
     let entries = entries.into_iter().map(|(name, entry)| (name.to_owned(), entry)).collect();
     let registry = Registry::load(&entries, &trust, &environment).await;
@@ -68,8 +69,7 @@ async fn the_builtin_accounts_verify_through_the_host() {
 #[tokio::test]
 async fn a_builtins_code_is_the_executables() {
     let registry = load(vec![("local", builtin("accounts"))]).await.unwrap();
-    let sha256 = registry.plugin("local").unwrap().sha256.as_deref();
-    assert!(sha256.is_some_and(|sha256| sha256.len() == 64) && sha256 == super::super::own_code::sha256());
+    assert_eq!(registry.plugin("local").unwrap().code, Some(Code::Own));
 }
 
 #[tokio::test]
@@ -171,21 +171,22 @@ mod wasm {
     use super::*;
     use crate::plugin::private_dir::sha256_hex;
     use crate::plugin::wasm::guests::{Guest, component, wit};
+    use sha2::{Digest, Sha256};
 
-    fn guest(folder: &TempDir) -> (PluginEntry, String) {
+    fn guest(folder: &TempDir) -> (PluginEntry, Code) {
         let bytes = component(&wit(), &Guest::counting());
         let path = folder.path().join("guest.wasm");
         std::fs::write(&path, &bytes).unwrap();
-        (entry(PluginSource::Wasm(path)), sha256_hex(&bytes))
+        (entry(PluginSource::Wasm(path)), Code::File(Sha256::digest(&bytes).into()))
     }
 
     #[tokio::test]
     async fn a_component_is_loaded_described_and_called() {
         let folder = tempfile::tempdir().unwrap();
-        let (entry, sha256) = guest(&folder);
+        let (entry, code) = guest(&folder);
         let registry = load(vec![("text", entry)]).await.unwrap();
         let plugin = registry.plugin("text").unwrap();
-        assert_eq!((plugin.version.as_str(), plugin.sha256.as_ref()), ("1.0.0", Some(&sha256)));
+        assert_eq!((plugin.version.as_str(), plugin.code), ("1.0.0", Some(code)));
         let answer = registry.user_verifier("text").unwrap().verify(&CallContext::default(), password("a", "x")).await;
         assert_eq!(answer, Ok(VerifyOutcome::Rejected("1".to_owned())));
         assert_eq!(plugin.health(&CallContext::default()).await, Ok(()));
