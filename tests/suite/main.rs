@@ -9,6 +9,7 @@ mod chain;
 mod clients;
 mod cors;
 mod erp_rest;
+mod events;
 mod examples;
 mod grants;
 mod hostile;

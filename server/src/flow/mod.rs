@@ -22,6 +22,7 @@ use crate::audit::AuditLog;
 use crate::clock::Clock;
 use crate::config::model::Algorithm;
 use crate::entropy::Entropy;
+use crate::events::Events;
 use crate::keys::KeyRing;
 use crate::lockout::Lockout;
 use crate::metrics::{Metrics, PluginOutcome};
@@ -77,6 +78,8 @@ pub struct Core {
     pub formats: Vec<NamedFormat>,
     /// Where decisions are written down.
     pub audit: AuditLog,
+    /// Who else is told of them.
+    pub events: Events,
     /// Which code a plugin is: its name's SHA-256.
     pub plugin_hashes: HashMap<String, [u8; 32]>,
     /// What is counted.

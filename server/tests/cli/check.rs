@@ -28,6 +28,17 @@ fn a_check_makes_nothing_and_says_what_would_run() {
 }
 
 #[test]
+fn a_check_shows_who_is_told_of_events() {
+    let ground = Ground::new();
+    let overlay = "plugins.hook.source = \"hook.wasm\"\n\
+                   events.sinks = [{ plugin = \"hook\", kinds = [\"login.*\"], strict = true }]\n";
+    fs::write(ground.path().join("events.toml"), overlay).unwrap();
+    let ended = ground.run("check --overlay events.toml");
+    assert!(ended.code == 3 && ended.stderr.contains("plugin hook"), "there is no such file: {ended:?}");
+    assert!(ended.stdout.contains("events to       hook (login.*, strict)"), "{ended:?}");
+}
+
+#[test]
 fn a_check_works_beside_a_server_and_after_it() {
     let ground = Ground::new();
     let state = || ground.run("check --json").json()["store"]["state"].as_str().unwrap().to_owned();
@@ -110,7 +121,9 @@ fn looking_at_a_store_with_another_algorithm_rotates_nothing() {
     let before = keys();
     assert_eq!((&before[0]["algorithm"], &before[0]["state"]), (&"EdDSA".into(), &"current".into()), "{before}");
     assert_eq!(ground.run_in(&[RS256], "check --json").json()["algorithm"], "RS256");
-    for words in ["keys list --json", "user list", "client list", "lockout list", "token inspect nonsense"] {
+    for words in
+        ["keys list --json", "user list", "client list", "lockout list", "event list --dead", "token inspect nonsense"]
+    {
         assert_eq!(ground.run_in(&[RS256], words).code, 0, "{words}");
     }
     assert_eq!(ground.run_in(&[RS256], "keys list --json").json(), before, "the store's, not what a start would make");

@@ -12,7 +12,7 @@ use pintle::config::Loaded;
 use pintle::config::model::Config;
 use pintle::logging;
 use pintle::plugin::registry::LoadedPlugin;
-use report::{ChainStep, Endpoints, KeySource, PluginFacts, PolicyStep, Report, StoreFacts};
+use report::{ChainStep, Endpoints, KeySource, PluginFacts, PolicyStep, Report, SinkStep, StoreFacts};
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -53,6 +53,7 @@ async fn report(loaded: &Loaded, app: &App) -> Result<Report, Failure> {
         chain: config.chain.iter().map(ChainStep::of).collect(),
         plugins: plugins(app),
         scope_policies: config.scope_policies.iter().map(PolicyStep::of).collect(),
+        event_sinks: config.events.sinks.iter().map(SinkStep::of).collect(),
         token_format: config.tokens.access.format.clone(),
         algorithm: signing.map(|(algorithm, _)| algorithm.name().to_owned()),
         master_key: KeySource::of(&app.master_key),
