@@ -123,7 +123,7 @@ impl Events {
         }
         let event = self.event(kind, happened);
         for new in self.addressed(&event).filter(|new| !new.sink.strict) {
-            self.queue.offer(&self.outbox, new);
+            self.queue.offer(new);
         }
         self.store(self.addressed(&event).filter(|new| new.sink.strict).collect()).await
     }

@@ -116,8 +116,7 @@ impl Outbox {
         }
         self.store.commit(batch).await?;
         for sink in stored {
-            sink.changed(1, 0);
-            sink.wake.notify_one();
+            sink.stored();
         }
         Ok(())
     }

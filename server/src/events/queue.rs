@@ -3,7 +3,6 @@
 
 use super::outbox::{New, Outbox};
 use super::sink::Sink;
-use crate::metrics::EventOutcome;
 use crate::store::CommitError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,11 +37,11 @@ impl Queue {
     }
 
     /// Never waits: an event that finds no room is lost.
-    pub fn offer(&self, outbox: &Outbox, new: New) {
+    pub fn offer(&self, new: New) {
         if let Err(mpsc::error::TrySendError::Full(new) | mpsc::error::TrySendError::Closed(new)) =
             self.sender.try_send(new)
         {
-            lose(outbox, &new.sink);
+            new.sink.lost();
         }
     }
 
@@ -95,7 +94,7 @@ impl Intake {
             let fits = new.sink.waiting().saturating_add(*ahead) < outbox.limits.max_entries;
             *ahead += u64::from(fits);
             if !fits {
-                lose(outbox, &new.sink);
+                new.sink.lost();
             }
             fits
         });
@@ -103,9 +102,4 @@ impl Intake {
         self.taken.clear();
         Ok(())
     }
-}
-
-fn lose(outbox: &Outbox, sink: &Sink) {
-    tracing::warn!(sink = sink.name, "an event is lost: too many wait");
-    outbox.metrics.events(&sink.name, EventOutcome::Lost, 1);
 }

@@ -2,10 +2,10 @@
 
 use super::subscription::Subscription;
 use crate::config::model::SinkEntry;
-use crate::metrics::Metrics;
+use crate::metrics::{EventOutcome, Metrics};
 use crate::plugin::EventSink;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use tokio::sync::Notify;
 
 /// A sink and its entry in the configuration.
@@ -29,6 +29,8 @@ pub(super) struct Sink {
     pub nudge: Notify,
     waiting: AtomicU64,
     dead: AtomicU64,
+    /// Events are being lost: said once, not for each.
+    losing: AtomicBool,
     metrics: Metrics,
 }
 
@@ -43,6 +45,7 @@ impl Sink {
             nudge: Notify::new(),
             waiting: AtomicU64::new(0),
             dead: AtomicU64::new(0),
+            losing: AtomicBool::new(false),
             metrics,
         }
     }
@@ -59,6 +62,21 @@ impl Sink {
         self.waiting.store(waiting, Relaxed);
         self.dead.store(dead, Relaxed);
         self.metrics.set_events(&self.name, waiting, dead);
+    }
+
+    /// An event found no room.
+    pub fn lost(&self) {
+        self.metrics.events(&self.name, EventOutcome::Lost, 1);
+        if !self.losing.swap(true, Relaxed) {
+            tracing::error!(sink = self.name, waiting = self.waiting(), "events are lost: too many wait for a sink");
+        }
+    }
+
+    /// The outbox has room again.
+    pub fn stored(&self) {
+        self.losing.store(false, Relaxed);
+        self.changed(1, 0);
+        self.wake.notify_one();
     }
 
     /// So many more, or fewer, wait or are dead.

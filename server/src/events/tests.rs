@@ -350,7 +350,7 @@ async fn a_full_queue_loses_rather_than_waits() {
     let queue = Queue::with_room(2);
     let event = fixture.events.event("login.rejected", &login("0"));
     for _ in 0..5 {
-        fixture.events.addressed(&event).for_each(|new| queue.offer(&fixture.events.outbox, new));
+        fixture.events.addressed(&event).for_each(|new| queue.offer(new));
     }
     fixture.assert_metric(r#"pintle_events_total{sink="hook",outcome="lost"} 3"#);
     fixture.store.set_broken(true);
