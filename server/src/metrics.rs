@@ -1,5 +1,9 @@
 //! What the server counts, in the OpenMetrics text format that Prometheus reads.
 
+mod events;
+
+pub use events::EventOutcome;
+
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -32,6 +36,7 @@ struct Inner {
     commits: Counter,
     store_bytes: Gauge,
     audit_dropped: Counter,
+    events: events::EventFigures,
 }
 
 /// How a login ended.
@@ -140,6 +145,7 @@ impl Metrics {
             commits: Counter::default(),
             store_bytes: Gauge::default(),
             audit_dropped: Counter::default(),
+            events: events::EventFigures::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -234,6 +240,7 @@ impl Inner {
         registry.register("commit_batch", "Commits that shared one sync", self.commit_batch.clone());
         registry.register_with_unit("store", "Room on the disk", Unit::Bytes, self.store_bytes.clone());
         registry.register("audit_dropped", "Audit records missing in the audit file", self.audit_dropped.clone());
+        self.events.register(registry);
     }
 }
 

@@ -10,6 +10,7 @@ mod clients;
 mod composed;
 mod cors;
 mod erp_rest;
+mod events;
 mod examples;
 mod grants;
 mod hostile;

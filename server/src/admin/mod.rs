@@ -6,6 +6,7 @@
 pub mod client;
 mod clients;
 mod error;
+mod events;
 mod keys;
 mod lockout;
 mod pages;
@@ -19,6 +20,7 @@ mod wire;
 
 pub use clients::NewClient;
 pub use error::{AdminError, ErrorKind};
+pub use events::EventChoice;
 pub use secret::SecretText;
 pub use tokens::RevokeTarget;
 pub use users::NewUser;
@@ -122,6 +124,24 @@ pub enum Command {
     },
     /// Forgets failed logins.
     LockoutRelease(Release),
+    /// Lists events that wait for a sink, or dead letters, by sink, the oldest first.
+    EventList {
+        /// Of one sink.
+        sink: Option<String>,
+        /// Those that were given up.
+        dead: bool,
+        /// The `next` of the page before.
+        after: Option<String>,
+    },
+    /// Lets dead letters wait for delivery once more.
+    EventReplay(EventChoice),
+    /// Removes dead letters, or events that wait.
+    EventDrop {
+        /// Which.
+        choice: EventChoice,
+        /// Those that wait, instead of dead letters.
+        waiting: bool,
+    },
 }
 
 impl Command {
@@ -146,6 +166,9 @@ impl Command {
             Self::KeysRotate { .. } => "keys.rotate",
             Self::LockoutList { .. } => "lockout.list",
             Self::LockoutRelease(_) => "lockout.release",
+            Self::EventList { .. } => "event.list",
+            Self::EventReplay(_) => "event.replay",
+            Self::EventDrop { .. } => "event.drop",
         }
     }
 
@@ -160,6 +183,7 @@ impl Command {
                 | Self::TokenInspect { .. }
                 | Self::KeysList
                 | Self::LockoutList { .. }
+                | Self::EventList { .. }
         )
     }
 
@@ -184,12 +208,14 @@ impl Command {
             Self::LockoutRelease(Release::Address(ip)) => event.target(ip.to_string()),
             Self::LockoutRelease(Release::Entry(id)) => event.target(id),
             Self::LockoutRelease(Release::All) => event.target("all"),
+            Self::EventReplay(choice) | Self::EventDrop { choice, .. } => event.target(choice.to_string()),
             Self::TokenInspect { .. }
             | Self::TokenRevoke(RevokeTarget::Token(_))
             | Self::UserList { .. }
             | Self::ClientList { .. }
             | Self::KeysList
-            | Self::LockoutList { .. } => event,
+            | Self::LockoutList { .. }
+            | Self::EventList { .. } => event,
         }
     }
 }
@@ -199,17 +225,18 @@ impl Command {
 /// The answer is the JSON that `--json` prints; of a list it is a page: `{ "items": […], "next": … }`.
 ///
 /// # Errors
-/// `Refused`, `NotFound`, `Unavailable`. Nothing was changed then, but where many lockout entries are released.
+/// `Refused`, `NotFound`, `Unavailable`. Nothing was changed then, but where many entries are, or where the message says so.
 pub async fn execute(core: &Core, command: Command) -> Result<Value, AdminError> {
-    let event = command.event();
+    let (event, only_reads) = (command.event(), command.only_reads());
     let call = Call::new("admin".to_owned(), None);
     let outcome = dispatch(core, &call, command).await;
     let event = core.with_facts(event, call.trail.facts());
+    let told = if outcome.is_ok() && !only_reads { core.events.emit_durably(&event).await } else { Ok(()) };
     core.audit.record(&match &outcome {
         Ok(_) => event,
         Err(error) => event.error(error.kind.name()),
     });
-    outcome
+    told.map_err(|error| AdminError::unavailable(format_args!("it is done, but {error}"))).and(outcome)
 }
 
 /// As [`execute`], with all pages of a list: the answer is then their items.
@@ -240,6 +267,9 @@ async fn dispatch(core: &Core, call: &Call, command: Command) -> Result<Value, A
         Command::KeysRotate { algorithm, immediately } => keys::rotate(core, algorithm.as_deref(), immediately).await,
         Command::LockoutList { after } => lockout::list(core, after.as_deref()).await,
         Command::LockoutRelease(what) => lockout::release(core, &what).await,
+        Command::EventList { sink, dead, after } => events::list(core, sink.as_deref(), dead, after.as_deref()).await,
+        Command::EventReplay(choice) => events::replay(core, &choice).await,
+        Command::EventDrop { choice, waiting } => events::discard(core, &choice, waiting).await,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::audit::AuditLog;
 use crate::clock::{Clock, SystemClock};
 use crate::config::model::{Algorithm, Config};
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::events::{self, Events};
 use crate::flow::clients::ClientDirectory;
 use crate::flow::directory::Directories;
 use crate::flow::{Core, Settings, backends};
@@ -219,6 +220,13 @@ impl Builder {
         let own_backends = plugins::own_backends(&config);
         let ever_own_backends = backends::remember(store.as_ref(), &own_backends).await?;
         let extension_grants = plugins.extensions.iter().flat_map(|extension| extension.grant_types.clone()).collect();
+        let ground = events::Ground {
+            store: store.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            metrics: metrics.clone(),
+        };
+        let events = Events::open(ground, event_limits(&config), plugins.sinks).await?;
         let settings = Settings { extension_grants, ..settings(&config) };
         let code = plugins::code(&plugins.registry, embedded.into_iter());
         let core = Arc::new(Core {
@@ -240,6 +248,7 @@ impl Builder {
             formats: plugins.formats,
             audit,
             code,
+            events,
             metrics,
             settings,
         });
@@ -299,6 +308,15 @@ fn key_options(config: &Config) -> KeyOptions {
 /// No key is made for a server whose tokens are all opaque; those that there are stay while tokens of theirs live.
 fn algorithms(config: &Config) -> Vec<Algorithm> {
     if config.tokens.access.format == "opaque" { Vec::new() } else { vec![config.tokens.access.algorithm] }
+}
+
+fn event_limits(config: &Config) -> events::Limits {
+    let events = &config.events;
+    events::Limits {
+        max_age: events.max_age,
+        max_entries: u64::try_from(events.max_entries).unwrap_or(u64::MAX),
+        keep_dead: events.keep_dead,
+    }
 }
 
 fn settings(config: &Config) -> Settings {

@@ -1,8 +1,9 @@
 //! The configured plugins in their places: the chain, the policies, the formats.
 
 use super::fault::Faults;
-use crate::config::model::{ClaimsEntry, Config, PluginEntry, PluginLimits, PluginSource, PolicyEntry};
+use crate::config::model::{ClaimsEntry, Config, PluginEntry, PluginLimits, PluginSource, PolicyEntry, SinkEntry};
 use crate::entropy::{self, Entropy};
+use crate::events::NamedSink;
 use crate::flow::directory::NamedDirectory;
 use crate::flow::{NamedClaims, NamedExtension, NamedFormat, NamedPolicy};
 use crate::plugin::HostServices;
@@ -56,6 +57,7 @@ pub struct Plugins {
     pub policies: Vec<NamedPolicy>,
     pub claims: Vec<NamedClaims>,
     pub extensions: Vec<NamedExtension>,
+    pub sinks: Vec<NamedSink>,
     /// Backends of the chain, and extension grants, that can be asked about their accounts.
     pub directories: Vec<NamedDirectory>,
     /// The configured one first.
@@ -97,10 +99,12 @@ pub async fn load(
     let policies = policies(config, &registry, faults);
     let claims = claims(config, &registry, faults);
     let extensions = extensions(config, &registry, faults);
+    let sinks = sinks(config, &registry, faults);
     let directories = directories(config, &registry);
     let formats = formats(config, &registry);
     let formats = faults.take("tokens.access.format", formats)?;
-    faults.is_empty().then_some(Plugins { registry, chain, policies, claims, extensions, directories, formats })
+    let plugins = Plugins { registry, chain, policies, claims, extensions, sinks, directories, formats };
+    faults.is_empty().then_some(plugins)
 }
 
 /// A plugin's fault, at the key of its entry that it is about: what is wrong with the file is its `source`'s.
@@ -170,6 +174,14 @@ fn claims(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<
         Some(NamedClaims { name: entry.plugin.clone(), optional: entry.optional, source })
     };
     config.claims.iter().enumerate().filter_map(source).collect()
+}
+
+fn sinks(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<NamedSink> {
+    let sink = |(index, entry): (usize, &SinkEntry)| {
+        let plugin = faults.take(&format!("events.sinks[{index}]"), registry.event_sink(&entry.plugin))?;
+        Some(NamedSink { entry: entry.clone(), plugin })
+    };
+    config.events.sinks.iter().enumerate().filter_map(sink).collect()
 }
 
 /// Every `grant_type` is one plugin's, and none of the core's own.

@@ -1,4 +1,4 @@
-//! What a server does without being asked: key rotation, the expiry sweep, the figures of the metrics.
+//! What a server does without being asked: key rotation, events, the expiry sweep, the figures of the metrics.
 
 use super::{App, plugins};
 use crate::http::monitor::Readiness;
@@ -15,9 +15,16 @@ const FIGURES_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 
 impl App {
-    /// Runs for ever; to be spawned beside serving.
+    /// Runs for ever; to be spawned beside serving. When it has been ended, [`Self::conclude`] is due.
     pub async fn upkeep(self: Arc<Self>) {
-        tokio::join!(self.follow_store(), self.sweep(), self.take_figures());
+        tokio::join!(self.follow_store(), self.sweep(), self.take_figures(), self.core.events.run());
+    }
+
+    /// Stores what was still in memory. The last thing to do.
+    pub async fn conclude(&self) {
+        if let Err(error) = self.core.events.flush().await {
+            tracing::error!(%error, "the last events are lost");
+        }
     }
 
     async fn follow_store(&self) {

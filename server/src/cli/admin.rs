@@ -1,12 +1,15 @@
 //! Commands for the running server, or on the store where none runs.
 
-use super::args::{ClientCommand, KeysCommand, LockoutCommand, TokenCommand, TokenRevoke, UserAdd, UserCommand};
+use super::args::{
+    ClientCommand, EventCommand, EventSelection, KeysCommand, LockoutCommand, TokenCommand, TokenRevoke, UserAdd,
+    UserCommand,
+};
 use super::exit::Failure;
 use super::open::Opening;
 use super::patience::{Obstacle, patiently};
 use super::{block_on, log, owner, password, text};
 use pintle::admin::client::Connection;
-use pintle::admin::{self, Command, NewClient, NewUser, Release, RevokeTarget, SecretText};
+use pintle::admin::{self, Command, EventChoice, NewClient, NewUser, Release, RevokeTarget, SecretText};
 use pintle::app::App;
 use pintle::config::model::Config;
 use serde_json::{Map, Value};
@@ -38,6 +41,25 @@ const LOCKOUTS: &[(&str, &str)] = &[
     ("FAILURES", "failures"),
     ("LAST", "last_failure"),
     ("LOCKED UNTIL", "locked_until"),
+];
+
+const EVENTS: &[(&str, &str)] = &[
+    ("ID", "id"),
+    ("SINK", "sink"),
+    ("KIND", "kind"),
+    ("HAPPENED", "happened_at"),
+    ("TRIES", "tries"),
+    ("NEXT TRY", "next_try_at"),
+    ("WHY", "error"),
+];
+const DEAD_LETTERS: &[(&str, &str)] = &[
+    ("ID", "id"),
+    ("SINK", "sink"),
+    ("KIND", "kind"),
+    ("HAPPENED", "happened_at"),
+    ("TRIES", "tries"),
+    ("GIVEN UP", "died_at"),
+    ("WHY", "error"),
 ];
 
 /// How an answer is shown to people.
@@ -142,6 +164,26 @@ pub fn lockout(open: &Opening, json: bool, command: LockoutCommand) -> Result<()
         _ => Release::All,
     };
     answer(open, json, Command::LockoutRelease(what), Shown::Object)
+}
+
+pub fn event(open: &Opening, json: bool, command: EventCommand) -> Result<(), Failure> {
+    let (command, shown) = match command {
+        EventCommand::List { sink, dead } => {
+            let columns = if dead { DEAD_LETTERS } else { EVENTS };
+            (Command::EventList { sink, dead, after: None }, Shown::Table(columns))
+        }
+        EventCommand::Replay(selection) => (Command::EventReplay(selection.into()), Shown::Object),
+        EventCommand::Drop { selection, waiting } => {
+            (Command::EventDrop { choice: selection.into(), waiting }, Shown::Object)
+        }
+    };
+    answer(open, json, command, shown)
+}
+
+impl From<EventSelection> for EventChoice {
+    fn from(selection: EventSelection) -> Self {
+        Self { id: selection.id, sink: selection.sink }
+    }
 }
 
 fn answer(open: &Opening, json: bool, command: Command, shown: Shown) -> Result<(), Failure> {

@@ -99,6 +99,13 @@ open; where there is none, none is made. Plugins are compiled and kept in the da
         #[command(subcommand)]
         command: LockoutCommand,
     },
+    /// Events that wait for plugins of the kind event-sink, and those that were given up
+    Event {
+        #[command(flatten)]
+        output: Output,
+        #[command(subcommand)]
+        command: EventCommand,
+    },
     /// Make plugins
     #[cfg(feature = "wasm")]
     Plugin {
@@ -374,6 +381,55 @@ pub struct LockoutRelease {
     /// Everything
     #[arg(long)]
     pub all: bool,
+}
+
+/// `pintle event …`.
+#[derive(Debug, Subcommand)]
+pub enum EventCommand {
+    /// List events that no sink has taken yet, or dead letters, by sink, the oldest first
+    #[command(after_help = "Examples:
+  pintle event list
+  pintle event list --sink hook
+  pintle event list --dead --json")]
+    List {
+        /// Of this sink
+        #[arg(long, value_name = "PLUGIN")]
+        sink: Option<String>,
+        /// List those that were given up: refused by the sink, or older than events.max_age
+        #[arg(long)]
+        dead: bool,
+    },
+    /// Deliver dead letters once more, with their ids
+    #[command(after_help = "Examples:
+  pintle event replay 018bcfe5680000001f2e3d4c5b6a7988
+  pintle event replay --all --sink hook")]
+    Replay(EventSelection),
+    /// Remove dead letters for good
+    #[command(after_help = "Examples:
+  pintle event drop 018bcfe5680000001f2e3d4c5b6a7988
+  pintle event drop --all --sink hook
+  pintle event drop --all --sink former-hook --waiting")]
+    Drop {
+        #[command(flatten)]
+        selection: EventSelection,
+        /// Remove events that wait for delivery instead
+        #[arg(long)]
+        waiting: bool,
+    },
+}
+
+/// Which events.
+#[derive(Debug, Args)]
+pub struct EventSelection {
+    /// The event's id
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub id: Option<String>,
+    /// All of them
+    #[arg(long)]
+    pub all: bool,
+    /// Only at this sink
+    #[arg(long, value_name = "PLUGIN")]
+    pub sink: Option<String>,
 }
 
 /// `pintle plugin …`.

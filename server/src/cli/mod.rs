@@ -53,6 +53,7 @@ fn dispatch(cli: Cli, surroundings: Surroundings) -> Result<(), Failure> {
         Command::Token { output, command } => admin::token(&open, output.json, command),
         Command::Keys { output, command } => admin::keys(&open, output.json, command),
         Command::Lockout { output, command } => admin::lockout(&open, output.json, command),
+        Command::Event { output, command } => admin::event(&open, output.json, command),
         #[cfg(feature = "wasm")]
         Command::Plugin { output, command: args::PluginCommand::Build(build) } => plugin::build(output.json, build),
         Command::Completions { shell } => {

@@ -40,6 +40,7 @@ pub async fn serve(open: &Opening) -> Result<(), Failure> {
     systemd::ready();
     let drained = app.clone().serve(server, signals.shutdown()).await;
     background.stop().await;
+    app.conclude().await;
     match drained {
         Drain::Finished => tracing::info!("every request was answered"),
         Drain::Cut { connections } => tracing::warn!(connections, "some requests were cut"),

@@ -55,6 +55,8 @@ pub struct Config {
     pub claims: Vec<ClaimsEntry>,
     /// `[scopes] policies`: plugins, all of which must grant a scope.
     pub scope_policies: Vec<PolicyEntry>,
+    /// `[events]`: who is told what happened.
+    pub events: Events,
     /// `[development]`: only on loopback.
     pub development: Option<Development>,
 }
@@ -492,4 +494,28 @@ pub struct ChainEntry {
     pub next_on_error: bool,
     /// `stale` (0): for how long a directory's last answer about an account stands in while it is down.
     pub stale: Duration,
+}
+
+/// `[events]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Events {
+    /// `sinks`: who is told.
+    pub sinks: Vec<SinkEntry>,
+    /// `max_age` (7 d): how long an event is tried before it becomes a dead letter.
+    pub max_age: Duration,
+    /// `max_entries` (100,000): of each sink, as many waiting ones and as many dead letters.
+    pub max_entries: usize,
+    /// `keep_dead` (30 d): how long a dead letter is kept.
+    pub keep_dead: Duration,
+}
+
+/// One entry of `[events] sinks`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkEntry {
+    /// The plugin's name.
+    pub plugin: String,
+    /// `kinds`: `login.rejected`, or `login.*`, or `*`; all, if left out.
+    pub kinds: Vec<String>,
+    /// `strict` (false): what is decided and cannot be stored for this sink is answered 503.
+    pub strict: bool,
 }

@@ -22,6 +22,7 @@ use crate::audit::AuditLog;
 use crate::clock::Clock;
 use crate::config::model::Algorithm;
 use crate::entropy::Entropy;
+use crate::events::Events;
 use crate::keys::KeyRing;
 use crate::lockout::Lockout;
 use crate::metrics::{Metrics, PluginOutcome};
@@ -80,6 +81,8 @@ pub struct Core {
     pub audit: AuditLog,
     /// Which code a plugin of this name is.
     pub code: HashMap<String, Code>,
+    /// Who else is told of them.
+    pub events: Events,
     /// What is counted.
     pub metrics: Metrics,
     /// The rest of the configuration that decisions need.

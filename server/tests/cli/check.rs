@@ -28,6 +28,19 @@ fn a_check_makes_nothing_and_says_what_would_run() {
 }
 
 #[test]
+fn a_check_shows_who_is_told_of_events() {
+    let ground = Ground::new();
+    let overlay = "plugins.hook.source = \"hook.wasm\"\n\
+                   events.sinks = [{ plugin = \"hook\", kinds = [\"login.*\"], strict = true }]\n";
+    fs::write(ground.path().join("events.toml"), overlay).unwrap();
+    let ended = ground.run("check --overlay events.toml");
+    assert!(ended.code == 3 && ended.stderr.contains("plugin hook"), "there is no such file: {ended:?}");
+    assert_eq!(ground.run("event list --dead --json").json(), serde_json::json!([]));
+    assert_eq!(fs::read_dir(ground.path()).unwrap().count(), 1, "looking makes nothing");
+    assert!(ended.stdout.contains("events to       hook (login.*, strict)"), "{ended:?}");
+}
+
+#[test]
 fn a_check_works_beside_a_server_and_after_it() {
     let ground = Ground::new();
     let state = || ground.run("check --json").json()["store"]["state"].as_str().unwrap().to_owned();

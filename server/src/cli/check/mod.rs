@@ -15,7 +15,7 @@ use pintle::config::model::Config;
 use pintle::logging;
 use pintle::plugin::own_code;
 use pintle::plugin::registry::LoadedPlugin;
-use report::{ChainStep, Endpoints, KeySource, PluginFacts, PolicyStep, Report, StoreFacts};
+use report::{ChainStep, Endpoints, KeySource, PluginFacts, PolicyStep, Report, SinkStep, StoreFacts};
 use serde_json::Value;
 use signing::Signing;
 use std::sync::Arc;
@@ -79,6 +79,7 @@ async fn report(loaded: &Loaded, app: &App, server: Option<Connection>) -> Resul
         chain: config.chain.iter().map(ChainStep::of).collect(),
         plugins,
         scope_policies: config.scope_policies.iter().map(PolicyStep::of).collect(),
+        event_sinks: config.events.sinks.iter().map(SinkStep::of).collect(),
         token_format: config.tokens.access.format.clone(),
         algorithm: signing.algorithm,
         master_key: KeySource::of(&app.master_key),

@@ -2,7 +2,7 @@
 
 use crate::cli::text;
 use pintle::app::App;
-use pintle::config::model::{Address, ChainEntry, Listen, PluginEntry, PluginSource, PolicyEntry};
+use pintle::config::model::{Address, ChainEntry, Listen, PluginEntry, PluginSource, PolicyEntry, SinkEntry};
 use pintle::keys::MasterKeyOrigin;
 use pintle::plugin::own_code::Code;
 use pintle::plugin::private_dir::hex;
@@ -27,6 +27,7 @@ pub struct Report {
     pub chain: Vec<ChainStep>,
     pub plugins: Vec<PluginFacts>,
     pub scope_policies: Vec<PolicyStep>,
+    pub event_sinks: Vec<SinkStep>,
     pub token_format: String,
     /// Of signatures; none where no token is signed, or it is not known.
     pub algorithm: Option<String>,
@@ -119,6 +120,24 @@ impl PolicyStep {
         } else {
             self.plugin.clone()
         }
+    }
+}
+
+#[derive(Serialize)]
+pub struct SinkStep {
+    plugin: String,
+    kinds: Vec<String>,
+    strict: bool,
+}
+
+impl SinkStep {
+    pub fn of(entry: &SinkEntry) -> Self {
+        Self { plugin: entry.plugin.clone(), kinds: entry.kinds.clone(), strict: entry.strict }
+    }
+
+    fn text(&self) -> String {
+        let strict = if self.strict { ", strict" } else { "" };
+        format!("{} ({}{strict})", self.plugin, self.kinds.join(" "))
     }
 }
 
@@ -230,6 +249,7 @@ impl Report {
             ("endpoints", self.endpoints.text()),
             ("users from", or_none(self.chain.iter().map(ChainStep::text).collect())),
             ("scope policies", or_none(self.scope_policies.iter().map(PolicyStep::text).collect())),
+            ("events to", or_none(self.event_sinks.iter().map(SinkStep::text).collect())),
             ("access tokens", format!("{}{signed}", self.token_format)),
             ("master key", self.master_key.text()),
             ("store", format!("{}: {}", self.store.path.display(), self.store.state)),

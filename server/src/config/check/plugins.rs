@@ -16,6 +16,7 @@ impl Check<'_> {
                 self.names_plugin(&KeyPath::parse("claims.sources").index(index), &entry.plugin, "claims", &[]);
             }
         }
+        self.sinks();
         if self.sound(&["grants.extensions"]) {
             for (index, name) in self.config.grants.extensions.iter().enumerate() {
                 self.names_plugin(&KeyPath::parse("grants.extensions").index(index), name, "extension-grant", &[]);
@@ -70,6 +71,21 @@ impl Check<'_> {
                 self.error(&path, format!("{:?} a second time", entry.plugin), "each plugin once");
             } else {
                 self.names_plugin(&path, &entry.plugin, "scope-policy", &[]);
+            }
+        }
+    }
+
+    fn sinks(&self) {
+        let sinks = &self.config.events.sinks;
+        for (index, entry) in sinks.iter().enumerate() {
+            let path = KeyPath::parse("events.sinks").index(index);
+            if !self.report.is_sound(&path.key("plugin")) {
+                continue;
+            }
+            if sinks[..index].iter().any(|other| other.plugin == entry.plugin) {
+                self.error(&path, format!("{:?} a second time", entry.plugin), "each plugin once");
+            } else {
+                self.names_plugin(&path, &entry.plugin, "event-sink", &[]);
             }
         }
     }
