@@ -6,6 +6,7 @@ use crate::entropy::{self, Entropy};
 use crate::flow::directory::NamedDirectory;
 use crate::flow::{NamedClaims, NamedExtension, NamedFormat, NamedPolicy};
 use crate::plugin::chain::Backend;
+use crate::plugin::last_run::LastRun;
 use crate::plugin::registry::{Environment, LoadError, LookupError, Registry, builtins};
 use crate::plugin::{HostServices, own_code};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -65,14 +66,20 @@ pub async fn load(
     embedded: Vec<Backend>,
     cache: &CacheDir,
     variables: &[(String, String)],
+    last_run: LastRun,
     faults: &mut Faults<'_>,
 ) -> Option<Plugins> {
     let mut entries: BTreeMap<String, PluginEntry> = config.plugins.clone();
     for name in FORMATS {
         entries.entry(name.to_owned()).or_insert_with(|| builtin(name));
     }
-    let environment =
-        Environment { services, builtins: builtins(), cache_dir: cache.path.clone(), variables: variables.to_vec() };
+    let environment = Environment {
+        services,
+        builtins: builtins(),
+        cache_dir: cache.path.clone(),
+        variables: variables.to_vec(),
+        last_run,
+    };
     let registry = match Registry::load(&entries, &config.trust, &environment).await {
         Ok(registry) => registry,
         Err(errors) => {
@@ -118,6 +125,7 @@ fn builtin(name: &str) -> PluginEntry {
         reuse: 1,
         network: Vec::new(),
         secrets: BTreeMap::new(),
+        allow_downgrade: false,
     }
 }
 

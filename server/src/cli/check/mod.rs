@@ -57,8 +57,21 @@ async fn report(loaded: &Loaded, app: &App) -> Result<Report, Failure> {
         algorithm: signing.map(|(algorithm, _)| algorithm.name().to_owned()),
         master_key: KeySource::of(&app.master_key),
         store,
-        warnings: loaded.warnings.iter().map(ToString::to_string).chain(waiting_algorithm(app)).collect(),
+        warnings: warnings(loaded, app),
     })
+}
+
+fn warnings(loaded: &Loaded, app: &App) -> Vec<String> {
+    let ungranted = |plugin: &Arc<LoadedPlugin>| {
+        let warn = |wanted: &String| match wanted.as_str() {
+            "http" => format!("plugins.{}.network: the plugin wants `http`, and no origin is granted", plugin.name),
+            "secrets" => format!("plugins.{}.secrets: the plugin wants `secrets`, and none is granted", plugin.name),
+            other => format!("plugins.{}.allow: the plugin wants `{other}`, which is not granted", plugin.name),
+        };
+        plugin.ungranted.iter().map(warn).collect::<Vec<_>>()
+    };
+    let of_files = loaded.warnings.iter().map(ToString::to_string);
+    of_files.chain(waiting_algorithm(app)).chain(app.registry.plugins().flat_map(ungranted)).collect()
 }
 
 /// Says until when another algorithm than the configured one signs.

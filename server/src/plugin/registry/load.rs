@@ -1,6 +1,8 @@
 //! Loads one entry: read the bytes once, hash, compare, open, describe, check the config.
 
-use super::{Environment, LoadedPlugin, PackagingKind, State};
+mod bundled;
+
+use super::{Environment, LoadedPlugin, PackagingKind, Release, State};
 use crate::config::model::{PluginEntry, PluginSource, Trust};
 use crate::config::secret;
 use crate::plugin::builtin::Linked;
@@ -43,9 +45,10 @@ enum Failure {
 impl Failure {
     fn in_file(self, source: &PluginSource) -> Self {
         match (self, source) {
-            (Self::Load { why, sha256 }, PluginSource::Native(path) | PluginSource::Wasm(path)) => {
-                Self::Load { why: format!("{}: {why}", path.display()), sha256 }
-            }
+            (
+                Self::Load { why, sha256 },
+                PluginSource::Native(path) | PluginSource::Wasm(path) | PluginSource::Bundle(path),
+            ) => Self::Load { why: format!("{}: {why}", path.display()), sha256 },
             (failure, _) => failure,
         }
     }
@@ -71,6 +74,7 @@ struct Ready {
     kinds: Vec<Kind>,
     host: Arc<PluginHost>,
     sha256: Option<String>,
+    release: Option<Release>,
 }
 
 impl<'a> Loader<'a> {
@@ -91,10 +95,10 @@ impl<'a> Loader<'a> {
             PluginSource::Builtin(builtin) => self.builtin(name, entry, builtin).await,
             PluginSource::Native(path) => self.native(name, entry, path).await,
             PluginSource::Wasm(path) => self.component(name, entry, path).await,
+            PluginSource::Bundle(path) => self.bundle(name, entry, path).await,
         };
         match loaded.map_err(|failure| failure.in_file(&entry.source)) {
             Ok(ready) => {
-                warn_of_denials(name, entry, &ready.manifest);
                 let sha256 = ready.sha256.clone();
                 match loaded_plugin(name, entry, ready, self.limits(entry)).await {
                     Ok(plugin) => Ok(plugin),
@@ -119,7 +123,7 @@ impl<'a> Loader<'a> {
         let linked = Linked::new(plugin, &entry.config_json).map_err(config_faults)?;
         let (kinds, host) = (linked.kinds(), self.host(name, entry, allowed)?);
         let sha256 = blocking(|| Ok(own_code::sha256().map(str::to_owned))).await?;
-        Ok(Ready { packaging: Box::new(linked), manifest, kinds, host, sha256 })
+        Ok(Ready { packaging: Box::new(linked), manifest, kinds, host, sha256, release: None })
     }
 
     async fn native(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
@@ -148,19 +152,27 @@ impl<'a> Loader<'a> {
         if kinds.is_empty() {
             return Err("it exports no kind of plugin that this server knows".to_owned().into());
         }
-        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: None })
+        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: None, release: None })
     }
 
     #[cfg(feature = "wasm")]
     async fn component(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
-        let wasm = match &self.wasm {
-            Some(wasm) => Arc::clone(wasm.as_ref().map_err(Clone::clone)?),
-            None => return Err("there is no Wasm host".to_owned().into()),
-        };
+        let wasm = self.wasm()?;
         let host = self.host(name, entry, allowed(entry)?)?;
         let (bytes, found) = read(path).await?;
+        if entry.sha256.as_ref().is_some_and(|expected| !found.eq_ignore_ascii_case(expected)) {
+            return Err(Failure::from(format!("its sha256 is {found}, the entry says another")).of_file(&found));
+        }
         let ready = Self::guest(wasm, bytes, found.clone(), entry, host).await;
         ready.map_err(|failure| failure.of_file(&found))
+    }
+
+    #[cfg(feature = "wasm")]
+    fn wasm(&self) -> Result<Arc<WasmHost>, Failure> {
+        match &self.wasm {
+            Some(wasm) => Ok(Arc::clone(wasm.as_ref().map_err(Clone::clone)?)),
+            None => Err("there is no Wasm host".to_owned().into()),
+        }
     }
 
     /// The component that `bytes`, whose hash is `sha256`, are.
@@ -172,9 +184,6 @@ impl<'a> Loader<'a> {
         entry: &PluginEntry,
         host: Arc<PluginHost>,
     ) -> Result<Ready, Failure> {
-        if entry.sha256.as_ref().is_some_and(|expected| !sha256.eq_ignore_ascii_case(expected)) {
-            return Err(format!("its sha256 is {sha256}, the entry says another").into());
-        }
         let reuse = entry.reuse;
         let plugin = blocking(move || wasm.load(&bytes, reuse)).await?;
         let limits = Limits::new(entry.limits.clone()).of_lifecycle();
@@ -192,7 +201,7 @@ impl<'a> Loader<'a> {
             .map_err(|error| format!("it does not describe itself: {error}"))?;
         config.map_err(config_faults)?;
         let kinds = plugin.kinds();
-        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: Some(sha256) })
+        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: Some(sha256), release: None })
     }
 
     #[cfg(not(feature = "wasm"))]
@@ -203,7 +212,9 @@ impl<'a> Loader<'a> {
     fn limits(&self, entry: &PluginEntry) -> Limits {
         match entry.source {
             PluginSource::Builtin(_) => Limits::linked(entry.limits.clone(), self.environment.services.hashing()),
-            PluginSource::Native(_) | PluginSource::Wasm(_) => Limits::new(entry.limits.clone()),
+            PluginSource::Native(_) | PluginSource::Wasm(_) | PluginSource::Bundle(_) => {
+                Limits::new(entry.limits.clone())
+            }
         }
     }
 
@@ -239,7 +250,8 @@ impl<'a> Loader<'a> {
 /// The Wasm host, where an entry needs it: its address space is large.
 #[cfg(feature = "wasm")]
 fn wasm_host(entries: &BTreeMap<String, PluginEntry>, cache_dir: &Path) -> Option<Result<Arc<WasmHost>, String>> {
-    let components = entries.values().filter(|entry| matches!(entry.source, PluginSource::Wasm(_)));
+    let components =
+        entries.values().filter(|entry| matches!(entry.source, PluginSource::Wasm(_) | PluginSource::Bundle(_)));
     let memory_bytes = components.map(|entry| Limits::new(entry.limits.clone()).memory_bytes()).max()?;
     let cache =
         PrivateDir::open(cache_dir).inspect_err(|error| tracing::warn!(%error, "compiled plugins are not cached")).ok();
@@ -264,15 +276,23 @@ fn allowed(entry: &PluginEntry) -> Result<Vec<Interface>, Failure> {
 }
 
 /// What a plugin's file says that it wants and does not get: its calls answer `denied`.
-fn warn_of_denials(name: &str, entry: &PluginEntry, manifest: &Manifest) {
+fn ungranted(name: &str, entry: &PluginEntry, manifest: &Manifest) -> Vec<String> {
     if matches!(entry.source, PluginSource::Builtin(_)) {
-        return;
+        return Vec::new();
     }
-    let allowed = |wanted: &String| entry.allow.iter().flatten().any(|allowed| allowed == wanted);
-    let granted = |wanted: &String| Interface::GRANTED.iter().any(|interface| interface.name() == wanted);
-    for wanted in manifest.wants.iter().filter(|wanted| granted(wanted) && !allowed(wanted)) {
-        tracing::warn!(plugin = name, "the plugin wants `{wanted}`, which is not in its `allow` list");
+    let is_granted = |wanted: &&String| match Interface::from_name(wanted) {
+        Some(Interface::Http) => !entry.network.is_empty(),
+        Some(Interface::Secrets) => !entry.secrets.is_empty(),
+        Some(interface) if Interface::GRANTED.contains(&interface) => {
+            entry.allow.iter().flatten().any(|it| it == *wanted)
+        }
+        _ => true,
+    };
+    let missing: Vec<String> = manifest.wants.iter().filter(|wanted| !is_granted(wanted)).cloned().collect();
+    for wanted in &missing {
+        tracing::warn!(plugin = name, "the plugin wants `{wanted}`, which its entry does not grant");
     }
+    missing
 }
 
 /// The bytes of a file, and their SHA-256 in hex.
@@ -301,7 +321,8 @@ fn unloaded(name: &str, entry: &PluginEntry, why: String, sha256: Option<String>
 }
 
 async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready, limits: Limits) -> Result<LoadedPlugin, String> {
-    let Ready { packaging, manifest, kinds, host, sha256 } = ready;
+    let ungranted = ungranted(name, entry, &ready.manifest);
+    let Ready { packaging, manifest, kinds, host, sha256, release } = ready;
     let hosted = Hosted::new(packaging, host, limits);
     let grant_types = if kinds.contains(&Kind::ExtensionGrant) {
         let named = hosted.grant_types().await;
@@ -311,12 +332,14 @@ async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready, limits: Li
     };
     Ok(LoadedPlugin {
         name: name.to_owned(),
-        packaging: packaging_kind(entry),
+        packaging: release.as_ref().map_or_else(|| packaging_kind(entry), |release| release.packaging),
         version: manifest.version,
         sha256,
         kinds,
         self_contained: manifest.self_contained,
         grant_types,
+        ungranted,
+        release,
         state: State::Ready(Arc::new(hosted)),
     })
 }
@@ -330,6 +353,8 @@ fn unavailable(name: &str, entry: &PluginEntry, why: String, sha256: Option<Stri
         kinds: Vec::new(),
         self_contained: false,
         grant_types: Vec::new(),
+        ungranted: Vec::new(),
+        release: None,
         state: State::Unavailable(why),
     }
 }
@@ -339,5 +364,6 @@ const fn packaging_kind(entry: &PluginEntry) -> PackagingKind {
         PluginSource::Builtin(_) => PackagingKind::Builtin,
         PluginSource::Native(_) => PackagingKind::Native,
         PluginSource::Wasm(_) => PackagingKind::Wasm,
+        PluginSource::Bundle(_) => PackagingKind::Bundle,
     }
 }
