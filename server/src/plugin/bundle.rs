@@ -61,7 +61,7 @@ pub enum Code<'a> {
 }
 
 /// A bundle whose contents are those of its manifest.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Bundle {
     manifest: Vec<u8>,
     sections: Vec<Section>,
@@ -69,6 +69,7 @@ pub struct Bundle {
     signatures: Vec<BundleSignature>,
     about: PluginToml,
     version: Version,
+    schema: Option<ConfigSchema>,
 }
 
 impl Bundle {
@@ -93,19 +94,18 @@ impl Bundle {
         let Layout { manifest, sections, contents, signatures } = layout;
         let wrong = |part: Part, why: &dyn std::fmt::Display| BundleError::Contents(format!("{part}: {why}"));
         let toml =
-            contents.get(&Part::PluginToml).ok_or_else(|| BundleError::Contents("it has no plugin.toml".into()))?;
-        let text = std::str::from_utf8(toml).map_err(|error| wrong(Part::PluginToml, &error))?;
-        let about = PluginToml::parse(text).map_err(|error| wrong(Part::PluginToml, &error))?;
-        let version = about.release().map_err(|error| wrong(Part::PluginToml, &error))?;
-        if let Some(schema) = contents.get(&Part::ConfigSchema) {
-            ConfigSchema::parse(schema).map_err(|error| wrong(Part::ConfigSchema, &error))?;
-        }
-        let (component, library) = (contents.contains_key(&Part::Component), contents.keys().any(Part::is_library));
+            contents.get(&Part::PLUGIN_TOML).ok_or_else(|| BundleError::Contents("it has no plugin.toml".into()))?;
+        let text = std::str::from_utf8(toml).map_err(|error| wrong(Part::PLUGIN_TOML, &error))?;
+        let about = PluginToml::parse(text).map_err(|error| wrong(Part::PLUGIN_TOML, &error))?;
+        let version = about.release().map_err(|error| wrong(Part::PLUGIN_TOML, &error))?;
+        let schema = contents.get(&Part::CONFIG_SCHEMA).map(|json| ConfigSchema::parse(json)).transpose();
+        let schema = schema.map_err(|error| wrong(Part::CONFIG_SCHEMA, &error))?;
+        let (component, library) = (contents.contains_key(&Part::COMPONENT), contents.keys().any(Part::is_library));
         if component == library {
             let why = "it must have either component.wasm or libraries";
             return Err(BundleError::Contents(why.to_owned()));
         }
-        Ok(Self { manifest, sections, contents, signatures, about, version })
+        Ok(Self { manifest, sections, contents, signatures, about, version, schema })
     }
 
     /// The file's bytes.
@@ -134,15 +134,14 @@ impl Bundle {
 
     /// The schema of the plugin's config, where it has one.
     #[must_use]
-    pub fn schema(&self) -> Option<ConfigSchema> {
-        // Parsed once already, when the bundle was read.
-        self.part(Part::ConfigSchema).and_then(|json| ConfigSchema::parse(json).ok())
+    pub const fn schema(&self) -> Option<&ConfigSchema> {
+        self.schema.as_ref()
     }
 
     /// Which code it has.
     #[must_use]
     pub fn code(&self) -> Code<'_> {
-        self.part(Part::Component).map_or(Code::Libraries, Code::Component)
+        self.part(Part::COMPONENT).map_or(Code::Libraries, Code::Component)
     }
 
     /// The bytes of a part.

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 type Contents = BTreeMap<Part, Vec<u8>>;
 
 /// What of a folder goes into a bundle as it is.
-const DOCUMENTS: [Part; 3] = [Part::PluginToml, Part::ConfigSchema, Part::Readme];
+const DOCUMENTS: [Part; 3] = [Part::PLUGIN_TOML, Part::CONFIG_SCHEMA, Part::README];
 
 pub fn bundle(json: bool, args: &BundleArgs) -> Result<(), Failure> {
     let mut contents = Contents::new();
@@ -41,7 +41,7 @@ pub fn of_built(crate_dir: &Path, built: &BuiltPlugin, native: bool) -> Result<V
         let target = host_target().ok_or_else(|| Failure::refused("a bundle has no libraries for this machine"))?;
         add_library(&mut contents, target, &built.path)?;
     } else {
-        add(&mut contents, Part::Component, &built.path)?;
+        add(&mut contents, Part::COMPONENT, &built.path)?;
     }
     let bundle = checked(contents)?;
     let path = built.path.with_file_name(bundle.file_name());
@@ -88,7 +88,7 @@ fn add_folder(contents: &mut Contents, folder: &Path) -> Result<(), Failure> {
     add_documents(contents, folder)?;
     for path in listed(folder)? {
         if path.extension().is_some_and(|extension| extension == "wasm") {
-            add(contents, Part::Component, &path)?;
+            add(contents, Part::COMPONENT, &path)?;
         }
     }
     for target in TARGETS {
@@ -115,7 +115,7 @@ fn add_file(contents: &mut Contents, path: &Path) -> Result<(), Failure> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     match DOCUMENTS.into_iter().find(|part| part.name() == name) {
         Some(part) => add(contents, part, path),
-        None if name.ends_with(".wasm") => add(contents, Part::Component, path),
+        None if name.ends_with(".wasm") => add(contents, Part::COMPONENT, path),
         None => Err(Failure::usage(format!(
             "{}: a bundle has plugin.toml, config.schema.json, README.md, one .wasm, or libraries by --lib",
             path.display()

@@ -25,18 +25,17 @@ const LIBRARIES: [&str; 4] = [
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Part(&'static str);
 
-#[allow(non_upper_case_globals, reason = "they are used like the variants of an enumeration")]
 impl Part {
     /// `README.md`, for people.
-    pub const Readme: Self = Self("README.md");
+    pub const README: Self = Self("README.md");
     /// `component.wasm`.
-    pub const Component: Self = Self("component.wasm");
+    pub const COMPONENT: Self = Self("component.wasm");
     /// `config.schema.json`.
-    pub const ConfigSchema: Self = Self("config.schema.json");
+    pub const CONFIG_SCHEMA: Self = Self("config.schema.json");
     /// `plugin.toml`.
-    pub const PluginToml: Self = Self("plugin.toml");
+    pub const PLUGIN_TOML: Self = Self("plugin.toml");
 
-    const FIXED: [Self; 4] = [Self::Readme, Self::Component, Self::ConfigSchema, Self::PluginToml];
+    const FIXED: [Self; 4] = [Self::README, Self::COMPONENT, Self::CONFIG_SCHEMA, Self::PLUGIN_TOML];
 
     /// The part of this name.
     #[must_use]
@@ -66,9 +65,9 @@ impl Part {
     #[must_use]
     pub fn max_bytes(self) -> usize {
         match self {
-            Self::PluginToml => about::MAX_BYTES,
-            Self::ConfigSchema => schema::MAX_BYTES,
-            Self::Readme => 256 * 1024,
+            Self::PLUGIN_TOML => about::MAX_BYTES,
+            Self::CONFIG_SCHEMA => schema::MAX_BYTES,
+            Self::README => 256 * 1024,
             _ => super::MAX_BUNDLE_BYTES,
         }
     }

@@ -5,9 +5,9 @@ const TOML: &str = "name = \"erp\"\nversion = \"1.2.0\"\nkinds = [\"user-verifie
 
 fn contents() -> BTreeMap<Part, Vec<u8>> {
     BTreeMap::from([
-        (Part::PluginToml, TOML.as_bytes().to_vec()),
-        (Part::ConfigSchema, br#"{"type":"object"}"#.to_vec()),
-        (Part::Component, b"\0asm component".to_vec()),
+        (Part::PLUGIN_TOML, TOML.as_bytes().to_vec()),
+        (Part::CONFIG_SCHEMA, br#"{"type":"object"}"#.to_vec()),
+        (Part::COMPONENT, b"\0asm component".to_vec()),
     ])
 }
 
@@ -86,7 +86,7 @@ fn a_signature_over_other_contents_or_of_another_domain_does_not_count() {
     let key = key();
     let signature = signed(&[&key]).signatures;
     let mut contents = contents();
-    contents.insert(Part::Component, b"\0asm swapped".to_vec());
+    contents.insert(Part::COMPONENT, b"\0asm swapped".to_vec());
     let swapped = Bundle { signatures: signature, ..Bundle::new(contents).unwrap() };
     let read = Bundle::parse(&swapped.to_bytes()).unwrap();
     assert_eq!(read.signed_by(&[key.public()]), None);
@@ -126,15 +126,15 @@ fn what_makes_no_plugin_is_refused() {
     let library = Part::library("x86_64-unknown-linux-gnu").unwrap();
     let toml = |from: &str, to: &str| Some(TOML.replace(from, to).into_bytes());
     for (part, content, why) in [
-        (Part::PluginToml, None, "it has no plugin.toml"),
-        (Part::PluginToml, toml("1.2.0", "1.2"), "plugin.toml: version: \"1.2\" is no semantic version"),
-        (Part::PluginToml, toml("user-verifier", "user-verifyer"), "plugin.toml: kinds: there is no kind"),
-        (Part::PluginToml, toml("http", "htpp"), "plugin.toml: wants: there is no host interface"),
-        (Part::PluginToml, toml("erp", "../erp"), "plugin.toml: name: only"),
-        (Part::PluginToml, Some(vec![0xFF]), "plugin.toml: invalid utf-8"),
-        (Part::ConfigSchema, Some(b"{".to_vec()), "config.schema.json: it is no JSON"),
-        (Part::Component, None, "it must have either"),
-        (Part::Component, Some(Vec::new()), "component.wasm: it has 0 bytes"),
+        (Part::PLUGIN_TOML, None, "it has no plugin.toml"),
+        (Part::PLUGIN_TOML, toml("1.2.0", "1.2"), "plugin.toml: version: \"1.2\" is no semantic version"),
+        (Part::PLUGIN_TOML, toml("user-verifier", "user-verifyer"), "plugin.toml: kinds: there is no kind"),
+        (Part::PLUGIN_TOML, toml("http", "htpp"), "plugin.toml: wants: there is no host interface"),
+        (Part::PLUGIN_TOML, toml("erp", "../erp"), "plugin.toml: name: only"),
+        (Part::PLUGIN_TOML, Some(vec![0xFF]), "plugin.toml: invalid utf-8"),
+        (Part::CONFIG_SCHEMA, Some(b"{".to_vec()), "config.schema.json: it is no JSON"),
+        (Part::COMPONENT, None, "it must have either"),
+        (Part::COMPONENT, Some(Vec::new()), "component.wasm: it has 0 bytes"),
         (library, Some(b"\x7fELF".to_vec()), "it must have either"),
     ] {
         let mut contents = contents();

@@ -19,9 +19,9 @@ fn key() -> VendorKey {
 
 fn contents(toml: &str) -> BTreeMap<Part, Vec<u8>> {
     BTreeMap::from([
-        (Part::PluginToml, toml.as_bytes().to_vec()),
-        (Part::ConfigSchema, SCHEMA.as_bytes().to_vec()),
-        (Part::Component, component(&wit(), &Guest::counting())),
+        (Part::PLUGIN_TOML, toml.as_bytes().to_vec()),
+        (Part::CONFIG_SCHEMA, SCHEMA.as_bytes().to_vec()),
+        (Part::COMPONENT, component(&wit(), &Guest::counting())),
     ])
 }
 
@@ -86,7 +86,7 @@ async fn a_bundle_loads_by_a_trusted_signature_or_by_its_hash_and_by_nothing_els
 async fn a_component_that_was_swapped_under_a_signature_is_refused() {
     let vendor = key();
     let mut contents = contents(TOML);
-    contents.insert(Part::Component, component(&wit(), &Guest::meeting()));
+    contents.insert(Part::COMPONENT, component(&wit(), &Guest::meeting()));
     let (honest, swapped) = (signed(TOML, &vendor).to_bytes(), Bundle::new(contents).unwrap().to_bytes());
     // The signature of the one, put on the other.
     let manifest = 12 + 3 * 84;
@@ -143,7 +143,7 @@ async fn a_lower_version_than_the_one_last_run_is_refused_unless_said() {
 async fn a_library_in_a_bundle_needs_trust_in_native_plugins_and_one_for_this_target() {
     let vendor = key();
     let mut contents = contents(TOML);
-    contents.remove(&Part::Component);
+    contents.remove(&Part::COMPONENT);
     let here = host_target().unwrap();
     let elsewhere = if here.ends_with("musl") { "aarch64-unknown-linux-gnu" } else { "aarch64-unknown-linux-musl" };
     contents.insert(Part::library(elsewhere).unwrap(), b"\x7fELF".to_vec());
