@@ -19,6 +19,8 @@ const CRATES: &[(&str, &[&str])] = &[
     // The configuration says which hashes and filters are well formed.
     ("argon2", &["password/", "config/secret.rs"]),
     ("ed25519_dalek", &["keys/"]),
+    ("jsonschema", &["plugin/schema.rs"]),
+    ("semver", &["plugin/"]),
     ("aws_lc_rs", &["keys"]),
     ("rustls", &["http/", "plugin/outbound.rs"]),
     ("reqwest", &["plugin/outbound.rs"]),

@@ -2,6 +2,7 @@
 
 use crate::plugins::{component, library};
 use pintle::config::model::{NetworkGrant, PluginEntry, PluginLimits, PluginSource, SecretSource, Trust};
+use pintle::plugin::last_run::LastRun;
 use pintle::plugin::registry::{Environment, LoadedPlugin, Registry};
 use pintle::plugin::services::CoreServices;
 use pintle_plugin_api::{CallContext, Event, PluginError, VerifyRequest};
@@ -49,6 +50,7 @@ fn environment(server: &TestServer) -> Environment {
         cache_dir: server.folder.path().join("plugins"),
         known_dir: None,
         variables: Vec::new(),
+        last_run: LastRun::default(),
     }
 }
 
@@ -72,6 +74,7 @@ fn entry(packaging: &str, origin: &str) -> PluginEntry {
         reuse: 1,
         network: vec![origin],
         secrets: BTreeMap::from([("key".to_owned(), SecretSource::Value("s3cret".to_owned().into()))]),
+        allow_downgrade: false,
     }
 }
 

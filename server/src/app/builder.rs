@@ -20,6 +20,7 @@ use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::password::PasswordHasher;
 use crate::plugin::chain::{Backend, UserChain};
+use crate::plugin::last_run::{self, LastRun};
 use crate::plugin::services::CoreServices;
 use crate::plugin::{UserVerifier, own_code};
 use crate::store::sled::OpenError;
@@ -201,7 +202,9 @@ impl Builder {
         };
         let embedded: Vec<String> = verifiers.iter().map(|backend| backend.name.clone()).collect();
         let cache = CacheDir::new(&config, mode == Mode::Real && faults.is_empty(), &*entropy);
-        let plugins = plugins::load(&config, Arc::new(services), verifiers, &cache, &environment, &mut faults).await;
+        let last_run = LastRun::read(store.as_ref()).await?;
+        let services = Arc::new(services);
+        let plugins = plugins::load(&config, services, verifiers, &cache, &environment, last_run, &mut faults).await;
         let audit = open_audit(&config, mode, &clock, &metrics, &mut faults);
         let (Some(plugins), Some(audit), true) = (plugins, audit, faults.is_empty()) else {
             return Err(StartError::Faults(faults.into_found()));
@@ -217,6 +220,7 @@ impl Builder {
         let configured: Vec<_> = configured.map(|(entry, secrets)| clients::client(entry, secrets, &keys)).collect();
         let clients = ClientDirectory::new(configured);
         clients.read_stored(store.as_ref()).await?;
+        last_run::remember(store.as_ref(), &plugins.registry).await?;
         let own_backends = plugins::own_backends(&config);
         let ever_own_backends = backends::remember(store.as_ref(), &own_backends).await?;
         let extension_grants = plugins.extensions.iter().flat_map(|extension| extension.grant_types.clone()).collect();

@@ -8,6 +8,7 @@ use crate::flow::directory::NamedDirectory;
 use crate::flow::{NamedClaims, NamedExtension, NamedFormat, NamedPolicy};
 use crate::plugin::HostServices;
 use crate::plugin::chain::Backend;
+use crate::plugin::last_run::LastRun;
 use crate::plugin::own_code::Code;
 use crate::plugin::registry::{Environment, LoadError, LookupError, Registry, builtins};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -71,6 +72,7 @@ pub async fn load(
     embedded: Vec<Backend>,
     cache: &CacheDir,
     variables: &[(String, String)],
+    last_run: LastRun,
     faults: &mut Faults<'_>,
 ) -> Option<Plugins> {
     let mut entries: BTreeMap<String, PluginEntry> = config.plugins.clone();
@@ -83,6 +85,7 @@ pub async fn load(
         cache_dir: cache.path.clone(),
         known_dir: cache.known.clone(),
         variables: variables.to_vec(),
+        last_run,
     };
     let registry = match Registry::load(&entries, &config.trust, &environment).await {
         Ok(registry) => registry,
@@ -131,6 +134,7 @@ fn builtin(name: &str) -> PluginEntry {
         reuse: 1,
         network: Vec::new(),
         secrets: BTreeMap::new(),
+        allow_downgrade: false,
     }
 }
 

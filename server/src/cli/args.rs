@@ -1,6 +1,8 @@
 //! What can be asked on the command line.
 
 use super::exit::EXIT_CODES;
+#[cfg(feature = "wasm")]
+use super::plugin::args as bundles;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pintle::oauth::client::{ClientType, GrantType};
 use std::net::IpAddr;
@@ -441,10 +443,50 @@ pub enum PluginCommand {
   pintle plugin build plugins/scope-rules
   pintle plugin build my-plugin --out-dir /etc/pintle/plugins
   pintle plugin build my-plugin --native
+  pintle plugin build my-plugin --bundle
 
 Prints the file and its SHA-256. A component is built with rustup's target wasm32-unknown-unknown
 or with Debian's toolchain, whichever is there; where neither is, the error says what to install.")]
     Build(PluginBuild),
+    /// Make a key pair to sign bundles with
+    #[command(after_help = "Examples:
+  pintle plugin keygen --out vendor.pem
+
+The private key goes to a new file that only its owner can read; the public one is printed as trust.keys takes it.")]
+    Keygen(bundles::Keygen),
+    /// Put a built plugin into one file
+    #[command(after_help = "Examples:
+  pintle plugin bundle my-plugin/dist
+  pintle plugin bundle plugin.toml config.schema.json my-plugin.wasm -o my-plugin-1.0.0.pintle
+  pintle plugin bundle plugin.toml --lib x86_64-unknown-linux-gnu=libmy_plugin.so
+
+From a folder: plugin.toml, config.schema.json and README.md (both optional), and one .wasm or lib/<target>.so.
+The same contents give the same bytes. plugin-api/BUNDLE.md has the format.")]
+    Bundle(bundles::BundleArgs),
+    /// Sign a bundle; a second key may sign it too
+    #[command(after_help = "Examples:
+  pintle plugin sign my-plugin-1.0.0.pintle --key vendor.pem")]
+    Sign(bundles::Sign),
+    /// Whether a bundle is signed by a trusted key
+    #[command(after_help = "Examples:
+  pintle plugin verify my-plugin-1.0.0.pintle --config /etc/pintle/pintle.toml
+  pintle plugin verify my-plugin-1.0.0.pintle --key ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+
+Without --key the keys are those of [trust] in the configuration. Exit code 1 where none of them has signed.")]
+    Verify(bundles::Verify),
+    /// Show what is in a bundle, and who claims to have signed it
+    #[command(after_help = "Examples:
+  pintle plugin inspect my-plugin-1.0.0.pintle
+  pintle plugin inspect my-plugin-1.0.0.pintle --json")]
+    Inspect(bundles::Inspect),
+    /// Load a plugin outside of any server, and let it check a configuration
+    #[command(after_help = "Examples:
+  pintle plugin check my-plugin-1.0.0.pintle
+  pintle plugin check my-plugin.wasm --config-json '{}'
+  pintle plugin check my-plugin-1.0.0.pintle --native
+
+A native plugin is run with your rights: --native says that this is meant. No signature is asked for.")]
+    Check(bundles::Check),
 }
 
 /// What to build.
@@ -463,6 +505,9 @@ pub struct PluginBuild {
     /// Make a native library for this machine
     #[arg(long)]
     pub native: bool,
+    /// Make a bundle of it, with plugin.toml, config.schema.json and README.md of the crate's folder
+    #[arg(long)]
+    pub bundle: bool,
     /// Fetch nothing
     #[arg(long)]
     pub offline: bool,

@@ -55,7 +55,7 @@ fn dispatch(cli: Cli, surroundings: Surroundings) -> Result<(), Failure> {
         Command::Lockout { output, command } => admin::lockout(&open, output.json, command),
         Command::Event { output, command } => admin::event(&open, output.json, command),
         #[cfg(feature = "wasm")]
-        Command::Plugin { output, command: args::PluginCommand::Build(build) } => plugin::build(output.json, build),
+        Command::Plugin { output, command } => plugin::run(&open, output.json, command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pintle", &mut script);

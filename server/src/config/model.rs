@@ -348,7 +348,7 @@ pub struct Monitoring {
 pub struct Trust {
     /// `native` (false): whether native plugins may be loaded.
     pub native: bool,
-    /// `keys`: `ed25519:<base64>`, whose plugin signatures count.
+    /// `keys`: `ed25519:<base64>`, whose signatures of bundles count.
     pub keys: Vec<String>,
 }
 
@@ -393,7 +393,7 @@ pub struct ClientEntry {
 pub struct PluginEntry {
     /// `source`: `builtin:<name>` or a file, relative to the configuration file.
     pub source: PluginSource,
-    /// `sha256`: hex; demanded for a native plugin.
+    /// `sha256`: hex, of the file; demanded for a library, and for a bundle without a trusted signature.
     pub sha256: Option<String>,
     /// `config`: handed to the plugin as JSON.
     pub config_json: String,
@@ -410,6 +410,8 @@ pub struct PluginEntry {
     pub network: Vec<NetworkGrant>,
     /// `secrets`: what it may read by name.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// `allow_downgrade` (false): a bundle of a lower version than the one last run is meant.
+    pub allow_downgrade: bool,
 }
 
 /// One of `network`: an origin, or `{ origin, private, ca }`.
@@ -426,7 +428,8 @@ pub struct NetworkGrant {
 impl std::fmt::Debug for PluginEntry {
     /// Without `config_json`, which may hold a plugin's passwords.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { source, sha256, config_json: _, allow, limits, required, reuse, network, secrets } = self;
+        let Self { source, sha256, config_json: _, allow, limits, required, reuse, network, secrets, allow_downgrade } =
+            self;
         f.debug_struct("PluginEntry")
             .field("source", source)
             .field("sha256", sha256)
@@ -436,6 +439,7 @@ impl std::fmt::Debug for PluginEntry {
             .field("reuse", reuse)
             .field("network", network)
             .field("secrets", secrets)
+            .field("allow_downgrade", allow_downgrade)
             .finish_non_exhaustive()
     }
 }
@@ -449,6 +453,8 @@ pub enum PluginSource {
     Wasm(PathBuf),
     /// `.so`, `.dylib`, `.dll`.
     Native(PathBuf),
+    /// `.pintle`.
+    Bundle(PathBuf),
 }
 
 /// `limits`: unset ones are the kind's.

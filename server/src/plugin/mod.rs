@@ -2,14 +2,17 @@
 //!
 //! Plugins advise, the core enforces; and no failure here ever means "accept".
 
+pub mod about;
 #[cfg(feature = "wasm")]
 pub mod build;
 pub mod builtin;
+pub mod bundle;
 pub mod chain;
 mod fault;
 pub mod host;
 pub mod hosted;
 pub mod issue;
+pub mod last_run;
 pub mod limits;
 mod log_line;
 pub mod native;
@@ -17,6 +20,7 @@ pub mod outbound;
 pub mod own_code;
 pub mod private_dir;
 pub mod registry;
+pub mod schema;
 pub mod services;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -5,6 +5,7 @@ mod load;
 mod tests;
 
 use super::hosted::Hosted;
+use super::last_run::LastRun;
 use super::limits::Kind;
 use super::own_code::Code;
 use super::{
@@ -18,6 +19,7 @@ use pintle_plugin_api::{
     Account, Attr, CallContext, Event, ExtensionOutcome, IssuedToken, PluginError, ScopeDecision, ScopeQuery,
     SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest,
 };
+use semver::Version;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,6 +37,8 @@ pub struct Environment {
     pub variables: Vec<(String, String)>,
     /// A folder where compiled components are looked for as well, and that stays as it is.
     pub known_dir: Option<PathBuf>,
+    /// Which bundled plugins ran last: a lower version is refused.
+    pub last_run: LastRun,
 }
 
 /// The plugins of the server's own binary.
@@ -57,6 +61,8 @@ pub enum PackagingKind {
     Native,
     /// A component.
     Wasm,
+    /// A bundle that could not be loaded: what is in it is not known.
+    Bundle,
 }
 
 impl PackagingKind {
@@ -67,8 +73,20 @@ impl PackagingKind {
             Self::Builtin => "builtin",
             Self::Native => "native",
             Self::Wasm => "wasm",
+            Self::Bundle => "bundle",
         }
     }
+}
+
+/// What the `plugin.toml` of a loaded bundle says, which its signature or hash covers.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// The plugin's own name.
+    pub plugin: String,
+    /// Its version.
+    pub version: Version,
+    /// What of the bundle was loaded.
+    pub packaging: PackagingKind,
 }
 
 /// A plugin of the configuration, whether it could be loaded or not.
@@ -87,6 +105,10 @@ pub struct LoadedPlugin {
     pub self_contained: bool,
     /// The values of `grant_type` that an extension grant answers.
     pub grant_types: Vec<String>,
+    /// What the plugin wants of the host and its entry does not grant: such calls answer `denied`.
+    pub ungranted: Vec<String>,
+    /// Of one that came as a bundle.
+    pub release: Option<Release>,
     state: State,
 }
 

@@ -67,7 +67,7 @@ async fn report(loaded: &Loaded, app: &App, server: Option<Connection>) -> Resul
     let Stored { clients, state, signing } = stored(app, server).await?;
     let plugins = plugins(app);
     let warnings = loaded.warnings.iter().map(ToString::to_string);
-    let warnings = warnings.chain(signing.warning).chain(dispensable(app, &plugins)).collect();
+    let warnings = warnings.chain(signing.warning).chain(dispensable(app, &plugins)).chain(ungranted(app)).collect();
     Ok(Report {
         files: loaded.files.clone(),
         issuer: config.issuer.clone(),
@@ -86,6 +86,19 @@ async fn report(loaded: &Loaded, app: &App, server: Option<Connection>) -> Resul
         store: StoreFacts { path: config.data_dir.join("store"), state },
         warnings,
     })
+}
+
+/// What plugins want and do not get.
+fn ungranted(app: &App) -> Vec<String> {
+    let of = |plugin: &Arc<LoadedPlugin>| {
+        let warn = |wanted: &String| match wanted.as_str() {
+            "http" => format!("plugins.{}.network: the plugin wants `http`, and no origin is granted", plugin.name),
+            "secrets" => format!("plugins.{}.secrets: the plugin wants `secrets`, and none is granted", plugin.name),
+            other => format!("plugins.{}.allow: the plugin wants `{other}`, which is not granted", plugin.name),
+        };
+        plugin.ungranted.iter().map(warn).collect::<Vec<_>>()
+    };
+    app.registry.plugins().flat_map(of).collect()
 }
 
 /// What is in the store, and where that was looked up.

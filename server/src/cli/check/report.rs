@@ -145,7 +145,7 @@ impl SinkStep {
 #[derive(Serialize)]
 pub struct PluginFacts {
     pub name: String,
-    /// `builtin`, `native` or `wasm`.
+    /// `builtin`, `native`, `wasm`, or `bundle` where it could not be loaded.
     pub packaging: &'static str,
     /// `builtin:<name>`, or the file.
     pub source: String,
@@ -164,7 +164,9 @@ impl PluginFacts {
         let source = match entry.map(|entry| &entry.source) {
             None => format!("builtin:{}", plugin.name),
             Some(PluginSource::Builtin(name)) => format!("builtin:{name}"),
-            Some(PluginSource::Wasm(path) | PluginSource::Native(path)) => path.display().to_string(),
+            Some(PluginSource::Wasm(path) | PluginSource::Native(path) | PluginSource::Bundle(path)) => {
+                path.display().to_string()
+            }
         };
         Self {
             name: plugin.name.clone(),

@@ -111,7 +111,7 @@ impl Check<'_> {
                     self.error(path, format!("{name:?}, of the kind {is}"), format!("a plugin of the kind {kind}"));
                 }
             }
-            Some(PluginSource::Wasm(_) | PluginSource::Native(_)) => {}
+            Some(PluginSource::Wasm(_) | PluginSource::Native(_) | PluginSource::Bundle(_)) => {}
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Loads one entry: read the bytes once, hash, compare, open, describe, check the config.
 
-use super::{Environment, LoadedPlugin, PackagingKind, State};
+mod bundled;
+
+use super::{Environment, LoadedPlugin, PackagingKind, Release, State};
 use crate::config::model::{PluginEntry, PluginSource, Trust};
 use crate::config::secret;
 use crate::plugin::builtin::Linked;
@@ -44,9 +46,10 @@ enum Failure {
 impl Failure {
     fn in_file(self, source: &PluginSource) -> Self {
         match (self, source) {
-            (Self::Load { why, code }, PluginSource::Native(path) | PluginSource::Wasm(path)) => {
-                Self::Load { why: format!("{}: {why}", path.display()), code }
-            }
+            (
+                Self::Load { why, code },
+                PluginSource::Native(path) | PluginSource::Wasm(path) | PluginSource::Bundle(path),
+            ) => Self::Load { why: format!("{}: {why}", path.display()), code },
             (failure, _) => failure,
         }
     }
@@ -72,6 +75,7 @@ struct Ready {
     kinds: Vec<Kind>,
     host: Arc<PluginHost>,
     code: Code,
+    release: Option<Release>,
 }
 
 impl<'a> Loader<'a> {
@@ -92,10 +96,10 @@ impl<'a> Loader<'a> {
             PluginSource::Builtin(builtin) => self.builtin(name, entry, builtin).await,
             PluginSource::Native(path) => self.native(name, entry, path).await,
             PluginSource::Wasm(path) => self.component(name, entry, path).await,
+            PluginSource::Bundle(path) => self.bundle(name, entry, path).await,
         };
         match loaded.map_err(|failure| failure.in_file(&entry.source)) {
             Ok(ready) => {
-                warn_of_denials(name, entry, &ready.manifest);
                 let code = ready.code;
                 match loaded_plugin(name, entry, ready, self.limits(entry)).await {
                     Ok(plugin) => Ok(plugin),
@@ -119,7 +123,7 @@ impl<'a> Loader<'a> {
         };
         let linked = Linked::new(plugin, &entry.config_json).map_err(config_faults)?;
         let (kinds, host) = (linked.kinds(), self.host(name, entry, allowed)?);
-        Ok(Ready { packaging: Box::new(linked), manifest, kinds, host, code: Code::Own })
+        Ok(Ready { packaging: Box::new(linked), manifest, kinds, host, code: Code::Own, release: None })
     }
 
     async fn native(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
@@ -153,18 +157,27 @@ impl<'a> Loader<'a> {
         if kinds.is_empty() {
             return Err("it exports no kind of plugin that this server knows".to_owned().into());
         }
-        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, code })
+        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, code, release: None })
     }
 
     #[cfg(feature = "wasm")]
     async fn component(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
-        let wasm = match &self.wasm {
-            Some(wasm) => Arc::clone(wasm.as_ref().map_err(Clone::clone)?),
-            None => return Err("there is no Wasm host".to_owned().into()),
-        };
+        let wasm = self.wasm()?;
         let host = self.host(name, entry, allowed(entry)?)?;
         let (bytes, code) = read(path).await?;
+        let found = code.sha256().map(|hash| private_dir::hex(&hash)).unwrap_or_default();
+        if entry.sha256.as_ref().is_some_and(|expected| !found.eq_ignore_ascii_case(expected)) {
+            return Err(Failure::from(format!("its sha256 is {found}, the entry says another")).of(code));
+        }
         Self::guest(wasm, bytes, code, entry, host).await.map_err(|failure| failure.of(code))
+    }
+
+    #[cfg(feature = "wasm")]
+    fn wasm(&self) -> Result<Arc<WasmHost>, Failure> {
+        match &self.wasm {
+            Some(wasm) => Ok(Arc::clone(wasm.as_ref().map_err(Clone::clone)?)),
+            None => Err("there is no Wasm host".to_owned().into()),
+        }
     }
 
     /// The component that `bytes`, of this hash, are.
@@ -176,10 +189,6 @@ impl<'a> Loader<'a> {
         entry: &PluginEntry,
         host: Arc<PluginHost>,
     ) -> Result<Ready, Failure> {
-        let sha256 = code.sha256().map(|hash| private_dir::hex(&hash)).unwrap_or_default();
-        if entry.sha256.as_ref().is_some_and(|expected| !sha256.eq_ignore_ascii_case(expected)) {
-            return Err(format!("its sha256 is {sha256}, the entry says another").into());
-        }
         let reuse = entry.reuse;
         let plugin = blocking(move || wasm.load(&bytes, reuse)).await?;
         let limits = Limits::new(entry.limits.clone()).of_lifecycle();
@@ -197,7 +206,7 @@ impl<'a> Loader<'a> {
             .map_err(|error| format!("it does not describe itself: {error}"))?;
         config.map_err(config_faults)?;
         let kinds = plugin.kinds();
-        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, code })
+        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, code, release: None })
     }
 
     #[cfg(not(feature = "wasm"))]
@@ -208,7 +217,9 @@ impl<'a> Loader<'a> {
     fn limits(&self, entry: &PluginEntry) -> Limits {
         match entry.source {
             PluginSource::Builtin(_) => Limits::linked(entry.limits.clone(), self.environment.services.hashing()),
-            PluginSource::Native(_) | PluginSource::Wasm(_) => Limits::new(entry.limits.clone()),
+            PluginSource::Native(_) | PluginSource::Wasm(_) | PluginSource::Bundle(_) => {
+                Limits::new(entry.limits.clone())
+            }
         }
     }
 
@@ -247,7 +258,8 @@ fn wasm_host(
     entries: &BTreeMap<String, PluginEntry>,
     environment: &Environment,
 ) -> Option<Result<Arc<WasmHost>, String>> {
-    let components = entries.values().filter(|entry| matches!(entry.source, PluginSource::Wasm(_)));
+    let components =
+        entries.values().filter(|entry| matches!(entry.source, PluginSource::Wasm(_) | PluginSource::Bundle(_)));
     let memory_bytes = components.map(|entry| Limits::new(entry.limits.clone()).memory_bytes()).max()?;
     let open = |folder: &Path| {
         PrivateDir::open(folder).inspect_err(|error| tracing::warn!(%error, "compiled plugins are not cached")).ok()
@@ -275,15 +287,23 @@ fn allowed(entry: &PluginEntry) -> Result<Vec<Interface>, Failure> {
 }
 
 /// What a plugin's file says that it wants and does not get: its calls answer `denied`.
-fn warn_of_denials(name: &str, entry: &PluginEntry, manifest: &Manifest) {
+fn ungranted(name: &str, entry: &PluginEntry, manifest: &Manifest) -> Vec<String> {
     if matches!(entry.source, PluginSource::Builtin(_)) {
-        return;
+        return Vec::new();
     }
-    let allowed = |wanted: &String| entry.allow.iter().flatten().any(|allowed| allowed == wanted);
-    let granted = |wanted: &String| Interface::GRANTED.iter().any(|interface| interface.name() == wanted);
-    for wanted in manifest.wants.iter().filter(|wanted| granted(wanted) && !allowed(wanted)) {
-        tracing::warn!(plugin = name, "the plugin wants `{wanted}`, which is not in its `allow` list");
+    let is_granted = |wanted: &&String| match Interface::from_name(wanted) {
+        Some(Interface::Http) => !entry.network.is_empty(),
+        Some(Interface::Secrets) => !entry.secrets.is_empty(),
+        Some(interface) if Interface::GRANTED.contains(&interface) => {
+            entry.allow.iter().flatten().any(|it| it == *wanted)
+        }
+        _ => true,
+    };
+    let missing: Vec<String> = manifest.wants.iter().filter(|wanted| !is_granted(wanted)).cloned().collect();
+    for wanted in &missing {
+        tracing::warn!(plugin = name, "the plugin wants `{wanted}`, which its entry does not grant");
     }
+    missing
 }
 
 /// The bytes of a file, and their hash.
@@ -312,7 +332,8 @@ fn unloaded(name: &str, entry: &PluginEntry, why: String, code: Option<Code>) ->
 }
 
 async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready, limits: Limits) -> Result<LoadedPlugin, String> {
-    let Ready { packaging, manifest, kinds, host, code } = ready;
+    let ungranted = ungranted(name, entry, &ready.manifest);
+    let Ready { packaging, manifest, kinds, host, code, release } = ready;
     let hosted = Hosted::new(packaging, host, limits);
     let grant_types = if kinds.contains(&Kind::ExtensionGrant) {
         let named = hosted.grant_types().await;
@@ -322,12 +343,14 @@ async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready, limits: Li
     };
     Ok(LoadedPlugin {
         name: name.to_owned(),
-        packaging: packaging_kind(entry),
+        packaging: release.as_ref().map_or_else(|| packaging_kind(entry), |release| release.packaging),
         version: manifest.version,
         code: Some(code),
         kinds,
         self_contained: manifest.self_contained,
         grant_types,
+        ungranted,
+        release,
         state: State::Ready(Arc::new(hosted)),
     })
 }
@@ -341,6 +364,8 @@ fn unavailable(name: &str, entry: &PluginEntry, why: String, code: Option<Code>)
         kinds: Vec::new(),
         self_contained: false,
         grant_types: Vec::new(),
+        ungranted: Vec::new(),
+        release: None,
         state: State::Unavailable(why),
     }
 }
@@ -350,5 +375,6 @@ const fn packaging_kind(entry: &PluginEntry) -> PackagingKind {
         PluginSource::Builtin(_) => PackagingKind::Builtin,
         PluginSource::Native(_) => PackagingKind::Native,
         PluginSource::Wasm(_) => PackagingKind::Wasm,
+        PluginSource::Bundle(_) => PackagingKind::Bundle,
     }
 }

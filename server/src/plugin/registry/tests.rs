@@ -1,3 +1,6 @@
+#[cfg(feature = "wasm")]
+mod bundles;
+
 use super::*;
 use crate::config::model::{PluginLimits, PluginSource};
 use crate::plugin::testing::{FakeServices, ann};
@@ -17,6 +20,7 @@ fn entry(source: PluginSource) -> PluginEntry {
         reuse: 1,
         network: Vec::new(),
         secrets: BTreeMap::new(),
+        allow_downgrade: false,
     }
 }
 
@@ -24,15 +28,20 @@ fn builtin(name: &str) -> PluginEntry {
     entry(PluginSource::Builtin(name.to_owned()))
 }
 
-async fn load_with(entries: Vec<(&str, PluginEntry)>, trust: Trust) -> (TempDir, Result<Registry, Vec<LoadError>>) {
-    let folder = tempfile::tempdir().unwrap();
-    let environment = Environment {
+fn environment(folder: &TempDir) -> Environment {
+    Environment {
         services: Arc::new(FakeServices::default()),
         builtins: builtins(),
         cache_dir: folder.path().join("cache"),
         variables: Vec::new(),
         known_dir: None,
-    };
+        last_run: LastRun::default(),
+    }
+}
+
+async fn load_with(entries: Vec<(&str, PluginEntry)>, trust: Trust) -> (TempDir, Result<Registry, Vec<LoadError>>) {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = environment(&folder);
     let entries = entries.into_iter().map(|(name, entry)| (name.to_owned(), entry)).collect();
     let registry = Registry::load(&entries, &trust, &environment).await;
     (folder, registry)
