@@ -54,7 +54,7 @@ fn dispatch(cli: Cli, surroundings: Surroundings) -> Result<(), Failure> {
         Command::Keys { output, command } => admin::keys(&open, output.json, command),
         Command::Lockout { output, command } => admin::lockout(&open, output.json, command),
         #[cfg(feature = "wasm")]
-        Command::Plugin { output, command: args::PluginCommand::Build(build) } => plugin::build(output.json, build),
+        Command::Plugin { output, command } => plugin::plugin(&open, output.json, command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pintle", &mut script);

@@ -1,13 +1,27 @@
 //! `pintle plugin …`.
 
-use super::args::PluginBuild;
+mod new;
+mod trial;
+
+use super::args::{PluginBuild, PluginCommand};
 use super::exit::Failure;
+use super::open::Opening;
 use super::text;
 use pintle::plugin::build::{self, BuildError, BuildOptions};
 use serde_json::{Value, json};
 
+/// Does what is asked.
+pub fn plugin(open: &Opening, json: bool, command: PluginCommand) -> Result<(), Failure> {
+    match command {
+        PluginCommand::Build(options) => build(json, options),
+        PluginCommand::New(options) => new::new(json, options),
+        PluginCommand::Test(options) => trial::test(open, json, options),
+        PluginCommand::Bench(options) => trial::bench(open, json, options),
+    }
+}
+
 /// Builds, with Cargo's progress on standard error.
-pub fn build(json: bool, build: PluginBuild) -> Result<(), Failure> {
+fn build(json: bool, build: PluginBuild) -> Result<(), Failure> {
     let options = BuildOptions {
         out_dir: build.out_dir,
         target_dir: build.target_dir,

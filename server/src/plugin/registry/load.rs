@@ -311,6 +311,7 @@ async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready, limits: Li
     };
     Ok(LoadedPlugin {
         name: name.to_owned(),
+        own_name: manifest.name,
         packaging: packaging_kind(entry),
         version: manifest.version,
         sha256,
@@ -324,6 +325,7 @@ async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready, limits: Li
 fn unavailable(name: &str, entry: &PluginEntry, why: String, sha256: Option<String>) -> LoadedPlugin {
     LoadedPlugin {
         name: name.to_owned(),
+        own_name: String::new(),
         packaging: packaging_kind(entry),
         version: String::new(),
         sha256,
