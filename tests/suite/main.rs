@@ -24,4 +24,5 @@ mod restarts;
 mod seeds;
 mod tokens;
 mod tryton;
+mod vendor;
 mod webhook;

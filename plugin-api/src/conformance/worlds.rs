@@ -37,7 +37,8 @@ pub trait Worlds: Sync {
     fn monotonic_ms(&self) -> u64;
 }
 
-type Check = (&'static str, fn(&Scene<'_>) -> Verdict);
+/// A sentence and what finds out whether it is true; none where there is no such world.
+type Check = (&'static str, fn(&Scene<'_>) -> Option<Verdict>);
 
 const CHECKS: &[(&str, &[Check])] = &[
     ("restarts", &[("answers as before when it is loaded anew", answers_as_before)]),
@@ -60,8 +61,7 @@ struct Scene<'a> {
     subject: &'a (dyn Subject + Sync),
 }
 
-/// Runs [`run`] in a whole world, then all that needs others. A check whose world does not exist passes: there is nothing
-/// that it could break.
+/// Runs [`run`] in a whole world, then all that needs others. A check whose world does not exist is not in the report.
 pub fn run_in(worlds: &dyn Worlds, fixtures: &Fixtures) -> Report {
     let whole = match worlds.subject(World::Whole) {
         Ok(Some(subject)) => subject,
@@ -72,10 +72,9 @@ pub fn run_in(worlds: &dyn Worlds, fixtures: &Fixtures) -> Report {
     let Ok(manifest) = whole.manifest() else { return report };
     let scene = Scene { worlds, fixtures, manifest: &manifest, subject: whole.as_ref() };
     for (kind, checks) in CHECKS {
-        report.outcomes.extend(checks.iter().map(|(check, find_out)| Outcome {
-            kind: (*kind).to_owned(),
-            check: (*check).to_owned(),
-            failure: find_out(&scene).err(),
+        report.outcomes.extend(checks.iter().filter_map(|(check, find_out)| {
+            let failure = find_out(&scene)?.err();
+            Some(Outcome { kind: (*kind).to_owned(), check: (*check).to_owned(), failure })
         }));
     }
     report
@@ -102,10 +101,16 @@ impl Scene<'_> {
         Ok(())
     }
 
-    fn survives(&self, world: World) -> Verdict {
-        let Some(subject) = self.worlds.subject(world)? else { return Ok(()) };
+    fn survives(&self, world: World) -> Option<Verdict> {
+        match self.worlds.subject(world) {
+            Ok(subject) => subject.map(|subject| self.copes(subject.as_ref(), world)),
+            Err(why) => Some(Err(why)),
+        }
+    }
+
+    fn copes(&self, subject: &dyn Subject, world: World) -> Verdict {
         let started = self.worlds.monotonic_ms();
-        let found = self.answers(subject.as_ref());
+        let found = self.answers(subject);
         let calls = u32::try_from(found.lines().count()).unwrap_or(u32::MAX);
         let took = Duration::from_millis(self.worlds.monotonic_ms().saturating_sub(started));
         let late = world == World::SlowUpstream && took > calls * SLOW_CALL + SLACK;
@@ -114,27 +119,31 @@ impl Scene<'_> {
     }
 }
 
-fn answers_as_before(scene: &Scene<'_>) -> Verdict {
-    let anew = scene.worlds.subject(World::Whole)?.ok_or("there is no world")?;
-    scene.same(&scene.answers(anew.as_ref()), |_| false)
+fn answers_as_before(scene: &Scene<'_>) -> Option<Verdict> {
+    let anew = match scene.worlds.subject(World::Whole) {
+        Ok(anew) => anew?,
+        Err(why) => return Some(Err(why)),
+    };
+    Some(scene.same(&scene.answers(anew.as_ref()), |_| false))
 }
 
-fn answers_many_at_once(scene: &Scene<'_>) -> Verdict {
+fn answers_many_at_once(scene: &Scene<'_>) -> Option<Verdict> {
     let found: Vec<Option<String>> = std::thread::scope(|scope| {
         let callers: Vec<_> = (0..CALLERS).map(|_| scope.spawn(|| scene.answers(scene.subject))).collect();
         callers.into_iter().map(|caller| caller.join().ok()).collect()
     });
-    found.iter().try_for_each(|found| scene.same(found.as_deref().unwrap_or("a call panicked"), |_| false))
+    let same = |found: &Option<String>| scene.same(found.as_deref().unwrap_or("a call panicked"), |_| false);
+    Some(found.iter().try_for_each(same))
 }
 
-fn survives_a_dead_host(scene: &Scene<'_>) -> Verdict {
+fn survives_a_dead_host(scene: &Scene<'_>) -> Option<Verdict> {
     scene.survives(World::DeadHost)
 }
 
-fn survives_a_dead_upstream(scene: &Scene<'_>) -> Verdict {
+fn survives_a_dead_upstream(scene: &Scene<'_>) -> Option<Verdict> {
     scene.survives(World::DeadUpstream)
 }
 
-fn survives_a_slow_one(scene: &Scene<'_>) -> Verdict {
+fn survives_a_slow_one(scene: &Scene<'_>) -> Option<Verdict> {
     scene.survives(World::SlowUpstream)
 }
