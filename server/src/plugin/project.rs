@@ -126,7 +126,7 @@ impl Project {
     fn filled_in(&self, text: &str) -> String {
         let build = self.commands().iter().map(|command| format!("    {command}\n")).collect::<String>();
         let native = |text: &'static str| if self.native { text } else { "" };
-        let hash = native("    pintle plugin test … prints the library's sha256: put it into pintle.toml first\n");
+        let hash = native("\n\nThe report above ends with the library's SHA-256, which goes into `pintle.toml` first.");
         text.replace("{{name}}", &self.name)
             .replace("{{crate}}", &self.name.replace('-', "_"))
             .replace("{{pintle}}", env!("CARGO_PKG_VERSION"))
@@ -145,7 +145,9 @@ impl Language {
             Self::Rust => {
                 "the crate `pintle-plugin-api` with the contract (`sdk/wit/pintle.wit`). `cargo doc --open` has its guide."
             }
-            Self::C => "`pintle_plugin.h` is the whole contract, `pintle_json.h` reads and writes its JSON.",
+            Self::C => {
+                "`include/pintle_plugin.h` is the whole contract, `include/pintle_json.h` reads and writes its JSON."
+            }
             Self::JavaScript | Self::Python => "the contract, `sdk/wit/pintle.wit`.",
         }
     }
