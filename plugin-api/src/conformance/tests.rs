@@ -40,6 +40,12 @@ impl UserVerifier for Faulty {
         }
         let name = request.username.clone().unwrap_or_default();
         let name = if fault == "trims names" { name.trim().to_owned() } else { name };
+        if fault == "rejects while the host is down" && call.host.kv_get("k").is_err() {
+            return Ok(VerifyOutcome::Rejected("no answer".to_owned()));
+        }
+        if fault == "remembers logins" && call.host.kv_put("k", b"", None, Some(0)).is_err() {
+            return Ok(VerifyOutcome::UnknownUser);
+        }
         let accept = |account| VerifyOutcome::Accepted(Accepted { account, amr: vec!["pwd".to_owned()], acr: None });
         if fault == "accepts an empty password" && request.secret.is_empty() {
             return Ok(accept(Account { id: "1".to_owned(), ..Account::default() }));
@@ -240,4 +246,62 @@ fn each_fault_fails_its_check() {
 #[test]
 fn a_report_without_checks_has_not_passed() {
     assert!(!Report::default().passed());
+}
+
+/// A verifier over hosts of its own, one for each load.
+struct Verifier {
+    config: String,
+    host: FakeHost,
+}
+
+impl Subject for Verifier {
+    fn manifest(&self) -> Result<Manifest, PluginError> {
+        Ok(Manifest { kinds: vec!["user-verifier".to_owned()], ..Faulty::manifest() })
+    }
+
+    fn validate_config(&self, config_json: &str) -> Result<Vec<String>, PluginError> {
+        Ok(Faulty::create(config_json).err().unwrap_or_default())
+    }
+
+    fn health(&self, _ctx: &CallContext) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    fn verify(&self, ctx: &CallContext, request: &VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+        LinkedSubject::new(linked(), &self.config, &self.host).unwrap().verify(ctx, request)
+    }
+}
+
+struct FakeWorlds(String);
+
+impl Worlds for FakeWorlds {
+    fn subject(&self, world: World) -> Result<Option<Box<dyn Subject + Sync + '_>>, String> {
+        let host = FakeHost::with_ann_and_bob();
+        let host = match world {
+            World::Whole => host,
+            World::DeadHost => host.failing(PluginError::Unavailable("down".to_owned())),
+            World::DeadUpstream | World::SlowUpstream => return Ok(None),
+        };
+        Ok(Some(Box::new(Verifier { config: self.0.clone(), host })))
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn restarts_crowds_and_outages_find_their_faults() {
+    let failed = |fault: &str| {
+        let config = serde_json::json!({ "fault": fault }).to_string();
+        let fixtures = Fixtures { config_json: config.clone(), ..Fixtures::default() };
+        let report = run_in(&FakeWorlds(config), &fixtures);
+        assert!(!report.outcomes.iter().any(|outcome| outcome.kind.ends_with("upstream")), "there is none");
+        let late = ["restarts", "concurrency", "dead host"];
+        let kinds = report.failures().map(|outcome| outcome.kind.clone());
+        kinds.filter(|kind| late.contains(&kind.as_str())).collect::<Vec<_>>()
+    };
+    assert_eq!(failed("none"), [""; 0]);
+    assert_eq!(failed("rejects while the host is down"), ["dead host"]);
+    assert_eq!(failed("remembers logins"), ["restarts"]);
 }
