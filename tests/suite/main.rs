@@ -28,4 +28,5 @@ mod seeds;
 mod slapd;
 mod tokens;
 mod tryton;
+mod vendor;
 mod webhook;

@@ -487,6 +487,70 @@ Without --key the keys are those of [trust] in the configuration. Exit code 1 wh
 
 A native plugin is run with your rights: --native says that this is meant. No signature is asked for.")]
     Check(bundles::Check),
+    /// Make a project for a plugin that builds, tests and loads as it is
+    #[command(after_help = "Examples:
+  pintle plugin new crm --lang rust
+  pintle plugin new crm --lang c --native
+  pintle plugin new crm --lang js
+
+The contract and the SDK are in the project, in sdk/. Its README.md has the commands to build and test it.")]
+    New(PluginNew),
+    /// Try a built plugin with the conformance kit, outside of any server, and print a report
+    #[command(after_help = "Examples:
+  pintle plugin test dist/crm.wasm
+  pintle plugin test dist/crm.wasm --fixtures conformance.toml
+  pintle plugin test libcrm.so --fixtures conformance.toml --json > report.json
+
+The fixtures say what the plugin runs with: `config`, `secrets`, `upstream` (an origin, put in for {upstream} in the
+config), `username`, `password`, `disabled`, `unknown`, `scopes`, `grant_params`. Exit code 1 where a check fails.
+A native library runs with your rights.")]
+    Test(PluginTrial),
+    /// Time the calls of a built plugin, with fresh instances and with reused ones
+    #[command(after_help = "Examples:\n  pintle plugin bench dist/crm.wasm --fixtures conformance.toml")]
+    Bench(PluginTrial),
+}
+
+/// A new project.
+#[cfg(feature = "wasm")]
+#[derive(Debug, Args)]
+pub struct PluginNew {
+    /// The plugin's name, and the folder's: lower-case letters, digits and hyphens
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The language
+    #[arg(long, value_enum)]
+    pub lang: Language,
+    /// A native library instead of a component: rust, c
+    #[arg(long)]
+    pub native: bool,
+    /// The folder to make it in; the current one, if left out
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+}
+
+/// The languages of `plugin new`.
+#[cfg(feature = "wasm")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    Rust,
+    C,
+    Js,
+    Python,
+}
+
+/// What to try.
+#[cfg(feature = "wasm")]
+#[derive(Debug, Args)]
+pub struct PluginTrial {
+    /// The plugin's file: a component, or a native library
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// A TOML file with the plugin's config and what it knows
+    #[arg(long, value_name = "FILE")]
+    pub fixtures: Option<PathBuf>,
+    /// The plugin's config, instead of that of the fixtures
+    #[arg(long, value_name = "JSON")]
+    pub config_json: Option<String>,
 }
 
 /// What to build.

@@ -4,6 +4,8 @@ pub mod args;
 mod check;
 mod file;
 mod make;
+mod new;
+mod trial;
 mod trust;
 
 use super::args::{PluginBuild, PluginCommand};
@@ -23,6 +25,9 @@ pub fn run(open: &Opening, json: bool, command: PluginCommand) -> Result<(), Fai
         PluginCommand::Verify(args) => trust::verify(open, json, &args),
         PluginCommand::Inspect(args) => trust::inspect(json, &args),
         PluginCommand::Check(args) => super::block_on(check::check(open, json, args)),
+        PluginCommand::New(options) => new::new(json, options),
+        PluginCommand::Test(options) => trial::test(open, json, options),
+        PluginCommand::Bench(options) => trial::bench(open, json, options),
     }
 }
 

@@ -19,11 +19,13 @@ pub mod native;
 pub mod outbound;
 pub mod own_code;
 pub mod private_dir;
+pub mod project;
 pub mod registry;
 pub mod schema;
 pub mod services;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod trial;
 #[cfg(feature = "wasm")]
 pub mod wasm;
 

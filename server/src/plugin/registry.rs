@@ -93,6 +93,8 @@ pub struct Release {
 pub struct LoadedPlugin {
     /// The entry's name.
     pub name: String,
+    /// Its manifest's name; empty where it could not be loaded.
+    pub own_name: String,
     /// How it is packaged.
     pub packaging: PackagingKind,
     /// Its manifest's version; empty where it could not be loaded.

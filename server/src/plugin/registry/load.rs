@@ -343,6 +343,7 @@ async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready, limits: Li
     };
     Ok(LoadedPlugin {
         name: name.to_owned(),
+        own_name: manifest.name,
         packaging: release.as_ref().map_or_else(|| packaging_kind(entry), |release| release.packaging),
         version: manifest.version,
         code: Some(code),
@@ -358,6 +359,7 @@ async fn loaded_plugin(name: &str, entry: &PluginEntry, ready: Ready, limits: Li
 fn unavailable(name: &str, entry: &PluginEntry, why: String, code: Option<Code>) -> LoadedPlugin {
     LoadedPlugin {
         name: name.to_owned(),
+        own_name: String::new(),
         packaging: packaging_kind(entry),
         version: String::new(),
         code,
