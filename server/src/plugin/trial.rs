@@ -12,6 +12,7 @@ pub use bench::{Figure, bench};
 pub use fixtures::TrialFixtures;
 pub use subject::{LoadedSubject, load};
 
+use super::last_run::LastRun;
 use super::private_dir::sha256_hex;
 use super::registry::{Environment, builtins};
 use crate::clock::Clock;
@@ -103,6 +104,7 @@ impl Trial {
         Ok(PluginEntry {
             source: self.source.clone(),
             sha256: Some(self.sha256.clone()),
+            allow_downgrade: false,
             config_json: self.fixtures.kit(origin).config_json,
             allow: Some(["kv", "crypto", "accounts"].map(str::to_owned).to_vec()),
             limits: PluginLimits { timeout, ..PluginLimits::default() },
@@ -119,6 +121,8 @@ impl Trial {
             services: Arc::new(services),
             builtins: builtins(),
             cache_dir: self.folder.path().to_owned(),
+            known_dir: None,
+            last_run: LastRun::default(),
             variables: Vec::new(),
         })
     }

@@ -66,7 +66,8 @@ async fn a_bundle_loads_by_a_trusted_signature_or_by_its_hash_and_by_nothing_els
     let bytes = bundle.to_bytes();
     let registry = load_bytes(&bytes, trusting(&vendor), LastRun::default(), |_| {}).await.unwrap();
     let plugin = registry.plugin("text").unwrap();
-    assert_eq!((plugin.packaging, plugin.sha256.clone()), (PackagingKind::Wasm, Some(sha256_hex(&bytes))));
+    let sha256 = plugin.code.and_then(Code::sha256).map(|hash| crate::plugin::private_dir::hex(&hash));
+    assert_eq!((plugin.packaging, sha256), (PackagingKind::Wasm, Some(sha256_hex(&bytes))));
     let answer = registry.user_verifier("text").unwrap().verify(&CallContext::default(), password("a", "x")).await;
     assert_eq!(answer, Ok(VerifyOutcome::Rejected("1".to_owned())));
 
