@@ -1,9 +1,10 @@
 //! The configured plugins in their places: the chain, the policies, the formats.
 
 use super::fault::Faults;
-use crate::config::model::{ClaimsEntry, Config, PluginEntry, PluginLimits, PluginSource, PolicyEntry};
+use crate::config::model::{ClaimsEntry, Config, PluginEntry, PluginLimits, PluginSource, PolicyEntry, SyncEntry};
 use crate::entropy::{self, Entropy};
 use crate::flow::directory::NamedDirectory;
+use crate::flow::sync::NamedSource;
 use crate::flow::{NamedClaims, NamedExtension, NamedFormat, NamedPolicy};
 use crate::plugin::chain::Backend;
 use crate::plugin::registry::{Environment, LoadError, LookupError, Registry, builtins};
@@ -54,6 +55,8 @@ pub struct Plugins {
     pub extensions: Vec<NamedExtension>,
     /// Backends of the chain, and extension grants, that can be asked about their accounts.
     pub directories: Vec<NamedDirectory>,
+    /// Whose accounts are copied.
+    pub syncs: Vec<NamedSource>,
     /// The configured one first.
     pub formats: Vec<NamedFormat>,
 }
@@ -89,9 +92,10 @@ pub async fn load(
     let claims = claims(config, &registry, faults);
     let extensions = extensions(config, &registry, faults);
     let directories = directories(config, &registry);
+    let syncs = syncs(config, &registry, faults);
     let formats = formats(config, &registry);
     let formats = faults.take("tokens.access.format", formats)?;
-    faults.is_empty().then_some(Plugins { registry, chain, policies, claims, extensions, directories, formats })
+    faults.is_empty().then_some(Plugins { registry, chain, policies, claims, extensions, directories, syncs, formats })
 }
 
 /// A plugin's fault, at the key of its entry that it is about: what is wrong with the file is its `source`'s.
@@ -192,6 +196,14 @@ fn directories(config: &Config, registry: &Registry) -> Vec<NamedDirectory> {
     let chain = config.chain.iter().filter_map(|entry| directory(&entry.plugin, entry.stale));
     let extensions = config.grants.extensions.iter().filter_map(|name| directory(name, Duration::ZERO));
     chain.chain(extensions).collect()
+}
+
+fn syncs(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<NamedSource> {
+    let source = |(index, entry): (usize, &SyncEntry)| {
+        let source = faults.take(&format!("users.sync[{index}]"), registry.account_source(&entry.plugin))?;
+        Some(NamedSource::new(entry.clone(), source))
+    };
+    config.sync.iter().enumerate().filter_map(source).collect()
 }
 
 /// The configured format first, then the others that tokens may be of.
