@@ -7,3 +7,4 @@ mod development;
 mod ground;
 mod serving;
 mod socket;
+mod transfer;

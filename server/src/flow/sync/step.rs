@@ -122,6 +122,13 @@ impl At<'_> {
         Ok(Step::Going(run))
     }
 
+    /// As [`Self::apply`], but cut off after so many changes.
+    #[cfg(test)]
+    pub(super) async fn part_of(mut self, run: Run, page: Page, count: usize) -> Result<Run, SyncError> {
+        let changes: Vec<_> = page.changes.into_iter().take(count).collect();
+        self.commit(run, &changes, |_| {}).await
+    }
+
     /// Commits `chunk` with the run as `then` leaves it.
     async fn commit(
         &mut self,
