@@ -22,6 +22,7 @@ mod plugins;
 mod refresh;
 mod restarts;
 mod seeds;
+mod sync;
 mod tokens;
 mod tryton;
 mod webhook;
