@@ -25,6 +25,8 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustls", &["http/", "plugin/outbound.rs"]),
     ("reqwest", &["plugin/outbound.rs"]),
     ("clap", &["cli/", "main.rs"]),
+    ("csv", &["cli/"]),
+    ("indicatif", &["cli/"]),
     ("getrandom", &["entropy.rs"]),
     ("tracing_subscriber", &["logging.rs", "cli/log.rs", "config/operation.rs"]),
     ("prometheus_client", &["metrics"]),

@@ -26,6 +26,7 @@ mod refresh;
 mod restarts;
 mod seeds;
 mod slapd;
+mod sync;
 mod tokens;
 mod tryton;
 mod vendor;

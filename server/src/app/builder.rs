@@ -7,11 +7,12 @@ use super::{App, clients, fetch, plugins};
 use crate::accounts::AccountTable;
 use crate::audit::AuditLog;
 use crate::clock::{Clock, SystemClock};
-use crate::config::model::{Algorithm, Config};
+use crate::config::model::{Algorithm, Config, SyncEntry};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::events::{self, Events};
 use crate::flow::clients::ClientDirectory;
 use crate::flow::directory::Directories;
+use crate::flow::sync::NamedSource;
 use crate::flow::{Core, Settings, backends};
 use crate::http::paths::RoutePaths;
 use crate::http::served::Served;
@@ -22,7 +23,7 @@ use crate::password::PasswordHasher;
 use crate::plugin::chain::{Backend, UserChain};
 use crate::plugin::last_run::{self, LastRun};
 use crate::plugin::services::CoreServices;
-use crate::plugin::{UserVerifier, own_code};
+use crate::plugin::{AccountSource, UserVerifier, own_code};
 use crate::store::sled::OpenError;
 use crate::store::{Store, StoreError};
 use std::sync::Arc;
@@ -68,6 +69,7 @@ pub struct Builder {
     store: Option<Arc<dyn Store>>,
     master_key: Option<(MasterKey, MasterKeyOrigin)>,
     verifiers: Vec<Backend>,
+    sources: Vec<NamedSource>,
     with_tls: bool,
     mode: Mode,
 }
@@ -84,6 +86,7 @@ impl Builder {
             store: None,
             master_key: None,
             verifiers: Vec::new(),
+            sources: Vec::new(),
             with_tls: false,
             mode: Mode::Real,
         }
@@ -133,6 +136,14 @@ impl Builder {
         self
     }
 
+    /// An account source of the embedding program's own: its accounts are copied as `entry` says, those of the backend
+    /// that has the entry's name.
+    #[must_use]
+    pub fn account_source(mut self, entry: SyncEntry, source: Arc<dyn AccountSource>) -> Self {
+        self.sources.push(NamedSource::new(entry, source));
+        self
+    }
+
     /// Reads the files of `listen.tls` too, for [`App::tls`].
     #[must_use]
     pub const fn with_tls(mut self) -> Self {
@@ -167,7 +178,7 @@ impl Builder {
     /// # Errors
     /// See [`StartError`].
     pub async fn build(self) -> Result<App, StartError> {
-        let Self { config, environment, clock, entropy, store, master_key, verifiers, with_tls, mode } = self;
+        let Self { config, environment, clock, entropy, store, master_key, verifiers, sources, with_tls, mode } = self;
         let mut faults = Faults::new(&config.places);
         let master = master_key.or_else(|| fetch::master_key(&config, &environment, &mut faults));
         let secrets = fetch::secrets(&config, &environment, &mut faults);
@@ -248,6 +259,7 @@ impl Builder {
             policies: plugins.policies,
             claims: plugins.claims,
             directories: Directories::new(plugins.directories),
+            syncs: plugins.syncs.into_iter().chain(sources).collect(),
             extensions: plugins.extensions,
             formats: plugins.formats,
             audit,

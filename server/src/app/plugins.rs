@@ -1,10 +1,13 @@
 //! The configured plugins in their places: the chain, the policies, the formats.
 
 use super::fault::Faults;
-use crate::config::model::{ClaimsEntry, Config, PluginEntry, PluginLimits, PluginSource, PolicyEntry, SinkEntry};
+use crate::config::model::{
+    ClaimsEntry, Config, PluginEntry, PluginLimits, PluginSource, PolicyEntry, SinkEntry, SyncEntry,
+};
 use crate::entropy::{self, Entropy};
 use crate::events::NamedSink;
 use crate::flow::directory::NamedDirectory;
+use crate::flow::sync::NamedSource;
 use crate::flow::{NamedClaims, NamedExtension, NamedFormat, NamedPolicy};
 use crate::plugin::HostServices;
 use crate::plugin::chain::Backend;
@@ -61,6 +64,8 @@ pub struct Plugins {
     pub sinks: Vec<NamedSink>,
     /// Backends of the chain, and extension grants, that can be asked about their accounts.
     pub directories: Vec<NamedDirectory>,
+    /// Whose accounts are copied.
+    pub syncs: Vec<NamedSource>,
     /// The configured one first.
     pub formats: Vec<NamedFormat>,
 }
@@ -104,9 +109,10 @@ pub async fn load(
     let extensions = extensions(config, &registry, faults);
     let sinks = sinks(config, &registry, faults);
     let directories = directories(config, &registry);
+    let syncs = syncs(config, &registry, faults);
     let formats = formats(config, &registry);
     let formats = faults.take("tokens.access.format", formats)?;
-    let plugins = Plugins { registry, chain, policies, claims, extensions, sinks, directories, formats };
+    let plugins = Plugins { registry, chain, policies, claims, extensions, sinks, directories, syncs, formats };
     faults.is_empty().then_some(plugins)
 }
 
@@ -217,6 +223,14 @@ fn directories(config: &Config, registry: &Registry) -> Vec<NamedDirectory> {
     let chain = config.chain.iter().filter_map(|entry| directory(&entry.plugin, entry.stale));
     let extensions = config.grants.extensions.iter().filter_map(|name| directory(name, Duration::ZERO));
     chain.chain(extensions).collect()
+}
+
+fn syncs(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<NamedSource> {
+    let source = |(index, entry): (usize, &SyncEntry)| {
+        let source = faults.take(&format!("users.sync[{index}]"), registry.account_source(&entry.plugin))?;
+        Some(NamedSource::new(entry.clone(), source))
+    };
+    config.sync.iter().enumerate().filter_map(source).collect()
 }
 
 /// The configured format first, then the others that tokens may be of.

@@ -1,6 +1,7 @@
 //! What a server does without being asked: key rotation, events, the expiry sweep, the figures of the metrics.
 
 use super::{App, plugins};
+use crate::flow::sync::{NamedSource, schedule};
 use crate::http::monitor::Readiness;
 use crate::store::{Key, StoreStats};
 use async_trait::async_trait;
@@ -11,13 +12,16 @@ use std::time::Duration;
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 /// How often figures are taken.
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
+/// After a sync that the store did not take.
+const SYNC_PAUSE: Duration = Duration::from_secs(30);
 /// Between two steps of a sweep, so that it never crowds out requests.
 const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 
 impl App {
     /// Runs for ever; to be spawned beside serving. When it has been ended, [`Self::conclude`] is due.
     pub async fn upkeep(self: Arc<Self>) {
-        tokio::join!(self.follow_store(), self.sweep(), self.take_figures(), self.core.events.run());
+        let syncs = futures_util::future::join_all(self.core.syncs.iter().map(|source| self.sync(source)));
+        tokio::join!(self.follow_store(), self.sweep(), self.take_figures(), syncs, self.core.events.run());
     }
 
     /// Stores what was still in memory. The last thing to do.
@@ -49,6 +53,17 @@ impl App {
                     self.pause(self.config.store.sweep_every).await;
                 }
             }
+        }
+    }
+
+    /// One plugin's accounts.
+    async fn sync(&self, source: &NamedSource) {
+        loop {
+            let wait = schedule::tick(&self.core, source).await.unwrap_or_else(|error| {
+                tracing::error!(plugin = source.entry.plugin, %error, "accounts could not be synced");
+                SYNC_PAUSE
+            });
+            self.pause(wait).await;
         }
     }
 

@@ -7,7 +7,7 @@ use super::args::{
 use super::exit::Failure;
 use super::open::Opening;
 use super::patience::{Obstacle, patiently};
-use super::{block_on, log, owner, password, text};
+use super::{block_on, log, owner, password, text, transfer};
 use pintle::admin::client::Connection;
 use pintle::admin::{self, Command, EventChoice, NewClient, NewUser, Release, RevokeTarget, SecretText};
 use pintle::app::App;
@@ -64,7 +64,7 @@ const DEAD_LETTERS: &[(&str, &str)] = &[
 
 /// How an answer is shown to people.
 #[derive(Clone, Copy)]
-enum Shown {
+pub(super) enum Shown {
     Table(&'static [(&'static str, &'static str)]),
     Object,
     /// In a sentence of its own.
@@ -76,6 +76,8 @@ pub fn user(open: &Opening, json: bool, command: UserCommand) -> Result<(), Fail
     let (command, shown) = match command {
         UserCommand::Add(add) => (Command::UserAdd(new_user(add)?), Shown::Object),
         UserCommand::List => (Command::UserList { after: None }, Shown::Table(USERS)),
+        UserCommand::Import(import) => return transfer::import(open, json, &import),
+        UserCommand::Export(export) => return transfer::export(open, &export),
         UserCommand::Show(name) => (Command::UserShow { user: name.user }, Shown::Object),
         UserCommand::Passwd { user, password_stdin } => {
             let password = password::new(password_stdin)?;
@@ -186,7 +188,7 @@ impl From<EventSelection> for EventChoice {
     }
 }
 
-fn answer(open: &Opening, json: bool, command: Command, shown: Shown) -> Result<(), Failure> {
+pub(super) fn answer(open: &Opening, json: bool, command: Command, shown: Shown) -> Result<(), Failure> {
     log::install_for_command()?;
     let answer = block_on(execute(open, command))?;
     match (json, shown) {
@@ -203,18 +205,22 @@ fn list(answer: &Value) -> &[Value] {
 }
 
 async fn execute(open: &Opening, command: Command) -> Result<Value, Failure> {
-    let config = open.load()?.config;
-    let mut place = patiently(&*open.surroundings.clock, async || Place::find(open, &config, &command).await).await?;
-    place.execute(command).await
+    Place::find_for(open, &command).await?.execute(command).await
 }
 
 /// Where a command is done.
-enum Place {
+pub(super) enum Place {
     Server(Connection),
     Store(Box<App>),
 }
 
 impl Place {
+    /// The place for commands such as this one.
+    pub(super) async fn find_for(open: &Opening, command: &Command) -> Result<Self, Failure> {
+        let config = open.load()?.config;
+        patiently(&*open.surroundings.clock, async || Self::find(open, &config, command).await).await
+    }
+
     async fn find(open: &Opening, config: &Config, command: &Command) -> Result<Self, Obstacle> {
         if let Some(connection) = Connection::open(&config.data_dir).await? {
             return Ok(Self::Server(connection));
@@ -224,6 +230,14 @@ impl Place {
         let builder = if command.only_reads() { builder.read_only() } else { builder };
         let app = builder.build().await.map_err(Obstacle::of_start)?;
         Ok(Self::Store(Box::new(app)))
+    }
+
+    /// Does the command; of a list one page.
+    pub(super) async fn once(&mut self, command: Command) -> Result<Value, Failure> {
+        Ok(match self {
+            Self::Server(connection) => connection.execute(&command).await?,
+            Self::Store(app) => admin::execute(&app.core, command).await?,
+        })
     }
 
     /// Does the command; of a list all pages.

@@ -3,6 +3,7 @@
 use super::exit::EXIT_CODES;
 #[cfg(feature = "wasm")]
 use super::plugin::args as bundles;
+use super::user_rows::Format;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pintle::oauth::client::{ClientType, GrantType};
 use std::net::IpAddr;
@@ -72,6 +73,13 @@ open; where there is none, none is made. Plugins are compiled and kept in the da
         output: Output,
         #[command(subcommand)]
         command: UserCommand,
+    },
+    /// The accounts that are copied from plugins ([users] sync)
+    Sync {
+        #[command(flatten)]
+        output: Output,
+        #[command(subcommand)]
+        command: SyncCommand,
     },
     /// Clients; those of the configuration are shown and cannot be changed by command
     Client {
@@ -159,6 +167,82 @@ pub enum UserCommand {
     /// Remove an account, and end everything the user was given
     #[command(after_help = "Examples:\n  pintle user remove dory")]
     Remove(UserName),
+    /// Make accounts of a file, with their password hashes; refused lines are reported
+    #[command(after_help = "Examples:
+  pintle user import users.csv --dry-run
+  pintle user import users.jsonl --update
+  other-system-export | pintle user import - --format jsonl
+
+CSV has a line of column names: username, password_hash, name, email, groups (a;b, or a list in JSON), disabled.
+JSON lines have the same as keys. A hash is an Argon2 PHC string; a login hashes it anew where its costs differ.
+An id and created_at, as exports have them, are passed over. Exit code 1 where lines were refused.")]
+    Import(UserImport),
+    /// Write all accounts, with their password hashes, as CSV or JSON lines
+    #[command(after_help = "Examples:
+  pintle user export --output users.jsonl
+  pintle user export --format csv --output users.csv
+
+The file can be read by its owner only. Whoever has it can try passwords at leisure.")]
+    Export(UserExport),
+}
+
+/// What to import.
+#[derive(Debug, Args)]
+pub struct UserImport {
+    /// The file; - is standard input
+    pub file: PathBuf,
+    /// How it is written; by its name, if left out
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Change accounts that are there already, instead of refusing them; another password ends what they were given
+    #[arg(long)]
+    pub update: bool,
+    /// Change nothing, and say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Where to.
+#[derive(Debug, Args)]
+pub struct UserExport {
+    /// How it is written; by the file's name, or JSON lines, if left out
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// The file; standard output, if left out
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `pintle sync …`.
+#[derive(Debug, Subcommand)]
+pub enum SyncCommand {
+    /// List the plugins whose accounts are synced, and how it went
+    #[command(after_help = "Examples:\n  pintle sync list\n  pintle sync list --json")]
+    List,
+    /// Sync now, or go on with a run that was cut off
+    #[command(after_help = "Examples:
+  pintle sync run erp
+  pintle sync run erp --full --dry-run
+  pintle sync run erp --full --force
+
+A run that would remove more than refuse_removal_over is refused (exit code 1), and --force makes it all the same.")]
+    Run(SyncRunArgs),
+}
+
+/// Which run.
+#[derive(Debug, Args)]
+pub struct SyncRunArgs {
+    /// The plugin's name
+    pub plugin: String,
+    /// Ask for all accounts instead of those that have changed: then the gone show
+    #[arg(long)]
+    pub full: bool,
+    /// Whatever it removes
+    #[arg(long)]
+    pub force: bool,
+    /// Change nothing, and list the differences
+    #[arg(long, conflicts_with = "force")]
+    pub dry_run: bool,
 }
 
 /// Which account.

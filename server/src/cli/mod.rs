@@ -13,8 +13,12 @@ mod password;
 mod patience;
 #[cfg(feature = "wasm")]
 mod plugin;
+mod progress;
 mod serve;
+mod sync;
 mod text;
+mod transfer;
+mod user_rows;
 
 use args::{Cli, Command};
 use clap::CommandFactory;
@@ -49,6 +53,7 @@ fn dispatch(cli: Cli, surroundings: Surroundings) -> Result<(), Failure> {
         Command::Serve => block_on(serve::serve(&open)),
         Command::Check { output } => block_on(check::check(&open, output.json)),
         Command::User { output, command } => admin::user(&open, output.json, command),
+        Command::Sync { output, command } => sync::sync(&open, output.json, command),
         Command::Client { output, command } => admin::client(&open, output.json, command),
         Command::Token { output, command } => admin::token(&open, output.json, command),
         Command::Keys { output, command } => admin::keys(&open, output.json, command),

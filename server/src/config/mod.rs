@@ -159,7 +159,7 @@ fn read(table: &mut Table<'_>) -> Option<Config> {
     let trust = table.optional("trust", plugins::trust);
     let clients = table.key("clients", clients::clients);
     let plugins = table.key("plugins", plugins::plugins);
-    let chain = table.key("users", users::users);
+    let users = table.key("users", users::users);
     let claims = table.key("claims", users::claims);
     let scope_policies = table.key("scopes", users::scopes);
     let events = table.optional("events", events::events);
@@ -184,7 +184,8 @@ fn read(table: &mut Table<'_>) -> Option<Config> {
         plugins,
         embedded: Vec::new(),
         places: Places::default(),
-        chain,
+        chain: users.chain,
+        sync: users.sync,
         claims,
         scope_policies,
         events: events?,

@@ -51,6 +51,8 @@ pub struct Config {
     pub places: Places,
     /// `[users] chain`: who is asked, in order.
     pub chain: Vec<ChainEntry>,
+    /// `[users] sync`: whose accounts are copied.
+    pub sync: Vec<SyncEntry>,
     /// `[claims] sources`: who is asked for claims, in order.
     pub claims: Vec<ClaimsEntry>,
     /// `[scopes] policies`: plugins, all of which must grant a scope.
@@ -524,4 +526,83 @@ pub struct SinkEntry {
     pub kinds: Vec<String>,
     /// `strict` (false): what is decided and cannot be stored for this sink is answered 503.
     pub strict: bool,
+}
+
+/// One entry of `[users] sync`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncEntry {
+    /// The plugin's name.
+    pub plugin: String,
+    /// `every` (10 min): from the end of a run to the next.
+    pub every: Duration,
+    /// `full_every` (1 d): how often a run names every account, so that those which are gone show.
+    pub full_every: Duration,
+    /// `refuse_removal_over` (5%): a run that would remove a larger share of the known accounts removes none.
+    pub refuse_removal_over: Share,
+}
+
+impl SyncEntry {
+    /// How a plugin is synced about which nothing else is said.
+    #[must_use]
+    pub const fn new(plugin: String) -> Self {
+        Self {
+            plugin,
+            every: Duration::from_secs(600),
+            full_every: Duration::from_secs(24 * 3600),
+            refuse_removal_over: Share(500),
+        }
+    }
+}
+
+/// A part of a whole, in hundredths of a percent: at most 10000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(pub u32);
+
+impl Share {
+    /// Whether `part` of `whole` is more than this.
+    #[must_use]
+    pub fn is_exceeded(self, part: u64, whole: u64) -> bool {
+        u128::from(part) * 10_000 > u128::from(whole) * u128::from(self.0)
+    }
+
+    /// Reads `5%` or `0.25%`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (whole, fraction) = text.strip_suffix('%')?.split_once('.').unwrap_or((text.strip_suffix('%')?, "0"));
+        let digits = |part: &str, most| (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole, 3) || !digits(fraction, 2) {
+            return None;
+        }
+        let hundredths = whole.parse::<u32>().ok()? * 100 + format!("{fraction:0<2}").parse::<u32>().ok()?;
+        (hundredths <= 10_000).then_some(Self(hundredths))
+    }
+}
+
+impl std::fmt::Display for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (whole, fraction) = (self.0 / 100, self.0 % 100);
+        match fraction {
+            0 => write!(f, "{whole}%"),
+            tenths if tenths % 10 == 0 => write!(f, "{whole}.{}%", tenths / 10),
+            _ => write!(f, "{whole}.{fraction:02}%"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Share;
+
+    #[test]
+    fn a_share_is_read_shown_and_compared() {
+        for (text, hundredths) in [("5%", 500), ("0%", 0), ("100%", 10_000), ("0.25%", 25), ("2.5%", 250)] {
+            assert_eq!(Share::parse(text), Some(Share(hundredths)), "{text}");
+            assert_eq!(Share(hundredths).to_string(), text);
+        }
+        for text in ["5", "%", "101%", "100.01%", "-1%", "5 %", "0.125%", ".5%", "5.%", "1e1%"] {
+            assert_eq!(Share::parse(text), None, "{text}");
+        }
+        assert!(Share(500).is_exceeded(6, 100) && !Share(500).is_exceeded(5, 100));
+        assert!(!Share(10_000).is_exceeded(7, 7) && Share(0).is_exceeded(1, u64::MAX));
+    }
 }

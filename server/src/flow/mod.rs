@@ -14,6 +14,7 @@ pub mod login;
 pub mod mint;
 pub mod records;
 pub mod revoke;
+pub mod sync;
 pub mod token;
 pub mod trail;
 pub mod validate;
@@ -75,6 +76,8 @@ pub struct Core {
     pub extensions: Vec<NamedExtension>,
     /// Who is asked, at a refresh, whether an account is still there.
     pub directories: directory::Directories,
+    /// Whose accounts are copied.
+    pub syncs: Vec<sync::NamedSource>,
     /// The first one issues; all of them are asked about a token.
     pub formats: Vec<NamedFormat>,
     /// Where decisions are written down.

@@ -9,3 +9,4 @@ mod development;
 mod ground;
 mod serving;
 mod socket;
+mod transfer;

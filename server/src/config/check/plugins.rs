@@ -10,6 +10,7 @@ impl Check<'_> {
     pub(super) fn plugins(&self) {
         self.native_plugins();
         self.chain();
+        self.sync();
         self.policies();
         if self.sound(&["claims"]) {
             for (index, entry) in self.config.claims.iter().enumerate() {
@@ -56,6 +57,21 @@ impl Check<'_> {
             } else {
                 let embedded: Vec<&str> = self.config.embedded.iter().map(String::as_str).collect();
                 self.names_plugin(&path, &entry.plugin, "user-verifier", &embedded);
+            }
+        }
+    }
+
+    fn sync(&self) {
+        let sync = &self.config.sync;
+        for (index, entry) in sync.iter().enumerate() {
+            let path = KeyPath::parse("users.sync").index(index);
+            if !self.report.is_sound(&path.key("plugin")) {
+                continue;
+            }
+            if sync[..index].iter().any(|other| other.plugin == entry.plugin) {
+                self.error(&path, format!("{:?} a second time", entry.plugin), "each plugin once");
+            } else {
+                self.names_plugin(&path, &entry.plugin, "account-source", &[]);
             }
         }
     }
