@@ -38,6 +38,11 @@ pub const KINDS: &[&str] = &[
     "lockout.release",
     "event.replay",
     "event.drop",
+    "user.export",
+    "user.import",
+    "sync.run",
+    "sync.preview",
+    "sync.known",
 ];
 
 pub(super) fn events(node: &Node<'_>) -> Option<Events> {

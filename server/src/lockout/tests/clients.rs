@@ -102,7 +102,8 @@ async fn right_secrets_in_a_burst_of_guesses_are_some_of_the_guesses() {
         rights.spawn(async move { world.pass("app", HERE).await });
     }
     while world.lockout.live.places(&row) < 40 {
-        assert!(world.lockout.stats().admitted <= 1, "let through past the guesses");
+        // Of the guesses, as many as are free may have been admitted before the first failure held the turn.
+        assert!(world.lockout.stats().admitted <= 5, "let through past the guesses");
         tokio::task::yield_now().await;
     }
     world.store.hold_commits(false);
