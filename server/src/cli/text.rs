@@ -16,6 +16,7 @@ pub fn print_json(value: &Value) {
 }
 
 /// Prints an answer as JSON, or an object for people.
+#[cfg(feature = "wasm")]
 pub fn answer(json: bool, answer: &Value) {
     match answer {
         Value::Object(object) if !json => print(&self::object(object)),
