@@ -18,6 +18,7 @@ mod signing;
 #[cfg(test)]
 mod tests;
 mod token_box;
+pub mod vendor;
 
 pub use error::KeyError;
 pub use info::{KeyInfo, KeyOptions, KeyState, Rotation};

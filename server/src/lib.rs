@@ -7,6 +7,7 @@ pub mod audit;
 pub mod clock;
 pub mod config;
 pub mod entropy;
+pub mod events;
 pub mod flow;
 pub mod http;
 pub mod keys;

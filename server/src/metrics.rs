@@ -1,5 +1,9 @@
 //! What the server counts, in the OpenMetrics text format that Prometheus reads.
 
+mod events;
+
+pub use events::EventOutcome;
+
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -27,6 +31,7 @@ struct Inner {
     request_seconds: Family<EndpointLabel, Histogram, fn() -> Histogram>,
     plugin_seconds: Family<PluginLabels, Histogram, fn() -> Histogram>,
     logins: Family<LoginLabel, Counter>,
+    syncs: Family<SyncLabels, Counter>,
     hashing_waiting: Gauge,
     commit_batch: Histogram,
     commits: Counter,
@@ -34,6 +39,7 @@ struct Inner {
     audit_dropped: Counter,
     breakers: Family<BreakerLabel, Gauge>,
     reloads: Family<ReloadLabel, Counter>,
+    events: events::EventFigures,
 }
 
 /// How a login ended.
@@ -64,6 +70,28 @@ pub enum PluginOutcome {
     Overloaded,
     /// It was not called: its circuit breaker is open, or it is disabled.
     Withheld,
+}
+
+/// How a try to sync a plugin's accounts ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SyncOutcome {
+    /// A run came to its end.
+    Ended,
+    /// The plugin or the store failed; it is tried again.
+    Failed,
+    /// It would have removed too many.
+    Refused,
+}
+
+impl EncodeLabelValue for SyncOutcome {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Ended => "ended",
+            Self::Failed => "failed",
+            Self::Refused => "refused",
+        };
+        EncodeLabelValue::encode(&name, encoder)
+    }
 }
 
 impl LoginOutcome {
@@ -139,6 +167,12 @@ struct LoginLabel {
     outcome: LoginOutcome,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SyncLabels {
+    plugin: String,
+    outcome: SyncOutcome,
+}
+
 impl Metrics {
     /// All at zero.
     #[must_use]
@@ -150,6 +184,7 @@ impl Metrics {
             request_seconds: Family::new_with_constructor(latency),
             plugin_seconds: Family::new_with_constructor(latency),
             logins: Family::default(),
+            syncs: Family::default(),
             hashing_waiting: Gauge::default(),
             commit_batch: Histogram::new(BATCH_BUCKETS),
             commits: Counter::default(),
@@ -157,6 +192,7 @@ impl Metrics {
             audit_dropped: Counter::default(),
             breakers: Family::default(),
             reloads: Family::default(),
+            events: events::EventFigures::default(),
         };
         inner.register();
         Self(Arc::new(inner))
@@ -177,6 +213,11 @@ impl Metrics {
     /// A login ended.
     pub fn login(&self, outcome: LoginOutcome) {
         self.0.logins.get_or_create(&LoginLabel { outcome }).inc();
+    }
+
+    /// A try to sync the accounts of `plugin` ended.
+    pub fn sync(&self, plugin: &str, outcome: SyncOutcome) {
+        self.0.syncs.get_or_create(&SyncLabels { plugin: plugin.to_owned(), outcome }).inc();
     }
 
     /// So many password hashes wait for a thread now.
@@ -259,11 +300,13 @@ impl Inner {
         registry.register("plugin_breaker_open", "1 while a plugin's circuit breaker is open", self.breakers.clone());
         registry.register("reloads", "Reloads of configuration and plugins", self.reloads.clone());
         registry.register("logins", "Logins by how they ended", self.logins.clone());
+        registry.register("syncs", "Syncs of accounts by how they ended", self.syncs.clone());
         registry.register("hashing_waiting", "Password hashes that wait for a thread", self.hashing_waiting.clone());
         registry.register("commits", "Durable commits", self.commits.clone());
         registry.register("commit_batch", "Commits that shared one sync", self.commit_batch.clone());
         registry.register_with_unit("store", "Room on the disk", Unit::Bytes, self.store_bytes.clone());
         registry.register("audit_dropped", "Audit records missing in the audit file", self.audit_dropped.clone());
+        self.events.register(registry);
     }
 }
 
@@ -281,6 +324,7 @@ mod tests {
         handle.plugin_call("lo\"cal", "user-verifier", PluginOutcome::TimedOut, Duration::from_secs(3));
         handle.login(LoginOutcome::Accepted);
         handle.login(LoginOutcome::LockedOut);
+        handle.sync("erp", SyncOutcome::Refused);
         handle.set_hashing_waiting(7);
         handle.committed(4);
         handle.synced(3);
@@ -298,6 +342,7 @@ mod tests {
             r#"pintle_plugin_call_duration_seconds_count{plugin="lo\"cal",kind="user-verifier",outcome="timed_out"} 1"#,
             r#"pintle_logins_total{outcome="accepted"} 1"#,
             r#"pintle_logins_total{outcome="locked_out"} 1"#,
+            r#"pintle_syncs_total{plugin="erp",outcome="refused"} 1"#,
             "pintle_hashing_waiting 7",
             "pintle_commits_total 4",
             r#"pintle_commit_batch_bucket{le="1.0"} 1"#,

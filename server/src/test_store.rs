@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use tokio::sync::watch;
 
 type Row = (Versioned, Option<u64>);
 type Hook = Box<dyn FnOnce(&mut BTreeMap<Key, Row>) + Send>;
@@ -17,6 +18,7 @@ pub(crate) struct TestStore {
     calls: AtomicU64,
     broken: AtomicBool,
     before_commit: Mutex<Option<Hook>>,
+    held: watch::Sender<bool>,
 }
 
 impl TestStore {
@@ -28,12 +30,18 @@ impl TestStore {
             calls: AtomicU64::new(1),
             broken: AtomicBool::new(false),
             before_commit: Mutex::default(),
+            held: watch::channel(false).0,
         })
     }
 
     /// Makes every call fail, or work again.
     pub fn set_broken(&self, broken: bool) {
         self.broken.store(broken, Ordering::SeqCst);
+    }
+
+    /// Makes commits wait, as for a slow disk, or go on.
+    pub fn hold_commits(&self, held: bool) {
+        self.held.send_replace(held);
     }
 
     /// Lets the next commit find that `batch` came first.
@@ -112,6 +120,7 @@ impl Store for TestStore {
     async fn commit(&self, batch: Batch) -> Result<Version, CommitError> {
         self.check()?;
         self.dawdle().await;
+        let _ = self.held.subscribe().wait_for(|held| !held).await;
         let hook = self.before_commit.lock().unwrap().take();
         let mut rows = self.rows.lock().unwrap();
         if let Some(hook) = hook {

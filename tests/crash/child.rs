@@ -1,6 +1,6 @@
 //! The process that writes, and how to start it.
 
-use crate::{sessions, workload};
+use crate::{sessions, sync, workload};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,6 +17,8 @@ pub enum Workload {
     Commits,
     /// Logins, refreshes and revocations of a server on that store.
     Sessions,
+    /// A sync of accounts.
+    Sync,
 }
 
 /// Not a test of its own: the other process of those below.
@@ -29,6 +31,7 @@ fn writer() {
     match std::env::var(WORKLOAD).unwrap().as_str() {
         "Commits" => runtime.block_on(write(folder, operations)),
         "Sessions" => runtime.block_on(sessions::write(folder, operations)),
+        "Sync" => runtime.block_on(sync::write(folder, operations)),
         other => panic!("workload {other:?}"),
     }
 }
@@ -71,7 +74,7 @@ impl Acknowledged {
     }
 }
 
-fn acknowledged(folder: &Path) -> PathBuf {
+pub fn acknowledged(folder: &Path) -> PathBuf {
     folder.join("acknowledged")
 }
 

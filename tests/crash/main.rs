@@ -12,4 +12,5 @@ mod kill;
 mod power_cut;
 mod record;
 mod sessions;
+mod sync;
 mod workload;

@@ -70,6 +70,7 @@ async fn verify_apart(workload: Workload, folder: &Path, acknowledged: &[u8]) ->
         match workload {
             Workload::Commits => verify(&folder, &last_acknowledged(&acknowledged)).await,
             Workload::Sessions => sessions::verify(&folder, &acknowledged).await,
+            Workload::Sync => panic!("of a sync nothing is acknowledged that could be verified here"),
         }
     });
     verified.await.map_err(|error| error.to_string()).flatten()

@@ -189,21 +189,45 @@ async fn a_broken_backend_decides_nothing() {
 }
 
 #[tokio::test]
-async fn a_refused_client_is_named_as_it_named_itself() {
+async fn a_refused_client_is_named_where_there_is_one_of_that_name() {
     let audited = Audited::start(Options::new(CONFIG)).await;
     let caller = audited.server.caller();
-    let long = "x".repeat(300);
-    for (id, path) in [("app", "/token"), ("no\nbody", "/token"), (long.as_str(), "/revoke"), ("app", "/introspect")] {
-        let answer = caller.post_as(id, "wrong", path, "grant_type=client_credentials&token=t").await;
+    // The second and the third have id and secret swapped.
+    let swapped = ("app-secret", "app");
+    for ((id, secret), path) in
+        [(("app", "wrong"), "/token"), (swapped, "/token"), (swapped, "/revoke"), (("app", "wrong"), "/introspect")]
+    {
+        let answer = caller.post_as(id, secret, path, "grant_type=client_credentials&token=t").await;
         assert_eq!(answer.error(), "401 invalid_client", "{path}");
     }
+    let answer = caller.post("/token", "grant_type=client_credentials&client_id=app-secret").await;
+    assert_eq!(answer.error(), "401 invalid_client");
     let lines = audited.lines().await;
-    let rejected = |client: &str| json!({ "event": "client.rejected", "client": client, "error": "invalid_client" });
-    let at_token = |client: &str| {
-        let mut line = rejected(client);
-        line["grant"] = "client_credentials".into();
+    let rejected = json!({ "event": "client.rejected", "error": "invalid_client" });
+    let with = |line: &Value, name: &str, value: &str| {
+        let mut line = line.clone();
+        line[name] = value.into();
         line
     };
-    let cut = format!("{}…", "x".repeat(256));
-    assert_eq!(lines, [at_token("app"), at_token("no\u{fffd}body"), rejected(&cut), rejected("app")]);
+    let at_token = with(&rejected, "grant", "client_credentials");
+    let expected = [
+        with(&at_token, "client", "app"),
+        at_token.clone(),
+        rejected.clone(),
+        with(&rejected, "client", "app"),
+        at_token,
+    ];
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test]
+async fn an_authorization_request_names_only_a_client_that_there_is() {
+    let audited = Audited::start(Options::new(format!("{CONFIG}[authorize]\nbearer_login = true\n"))).await;
+    let caller = audited.server.caller();
+    for id in ["app-secret", "app"] {
+        let answer = caller.send(caller.request("GET", &format!("/authorize?client_id={id}&response_type=code"))).await;
+        assert_eq!(answer.status, 400, "{}", answer.text);
+    }
+    let lines = audited.lines().await;
+    assert_eq!(lines.iter().map(|line| line["client"].as_str()).collect::<Vec<_>>(), [None, Some("app")], "{lines:?}");
 }

@@ -33,7 +33,7 @@ impl Drop for Server {
 }
 
 /// The binary that the tests were built with.
-fn pintle() -> PathBuf {
+pub fn pintle() -> PathBuf {
     let suite = std::env::current_exe().unwrap();
     let binary = suite.parent().and_then(Path::parent).unwrap().join("pintle");
     assert!(binary.is_file(), "{} is missing: run the whole workspace's tests", binary.display());

@@ -1,9 +1,14 @@
 //! A plugin of every kind that a backend can be, in three packagings: the answers are the same.
 
 use crate::plugins::{component, library};
+use pintle::clock::SystemClock;
 use pintle::config::model::{NetworkGrant, PluginEntry, PluginLimits, PluginSource, SecretSource, Trust};
+use pintle::entropy::SystemEntropy;
+use pintle::plugin::last_run::LastRun;
 use pintle::plugin::registry::{Environment, LoadedPlugin, Registry};
 use pintle::plugin::services::CoreServices;
+use pintle::plugin::trial::{self, LoadedSubject, Trial, TrialFixtures};
+use pintle_plugin_api::conformance::{self, Fixtures, Report};
 use pintle_plugin_api::{CallContext, Event, PluginError, VerifyRequest};
 use pintle_tests::{Options, TestServer};
 use std::collections::BTreeMap;
@@ -11,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 
 /// A server that takes what is posted with the right key.
 async fn receiver() -> String {
@@ -47,7 +53,9 @@ fn environment(server: &TestServer) -> Environment {
         services: Arc::new(services),
         builtins: BTreeMap::from([("kinds".to_owned(), pintle_test_kinds::linked())]),
         cache_dir: server.folder.path().join("plugins"),
+        known_dir: None,
         variables: Vec::new(),
+        last_run: LastRun::default(),
     }
 }
 
@@ -71,6 +79,7 @@ fn entry(packaging: &str, origin: &str) -> PluginEntry {
         reuse: 1,
         network: vec![origin],
         secrets: BTreeMap::from([("key".to_owned(), SecretSource::Value("s3cret".to_owned().into()))]),
+        allow_downgrade: false,
     }
 }
 
@@ -124,6 +133,53 @@ async fn answers(plugin: &LoadedPlugin) -> Vec<String> {
         said.push(format!("{:?}", grant.exchange(&call(), grant_type, params).await));
     }
     said
+}
+
+/// What the conformance kit says of the linked-in plugin.
+async fn linked_report(origin: &str, environment: &Environment) -> Report {
+    let entry = entry("linked", origin);
+    let fixtures = Fixtures {
+        config_json: entry.config_json.clone(),
+        password: "s3cret".to_owned(),
+        disabled: None,
+        grant_params: vec![("badge".to_owned(), "ann".to_owned())],
+        ..Fixtures::default()
+    };
+    let plugin = trial::load(entry.clone(), environment).await.unwrap();
+    let subject = LoadedSubject::new(entry, plugin, environment.clone(), Handle::current());
+    tokio::task::spawn_blocking(move || conformance::run(&subject, &fixtures)).await.unwrap()
+}
+
+/// What `pintle plugin test` says of a file.
+async fn file_report(packaging: &'static str, origin: String) -> Report {
+    let fixtures = format!(
+        "password = \"s3cret\"\ndisabled = \"\"\nupstream = \"{origin}\"\ngrant_params = {{ badge = \"ann\" }}\n\
+         secrets = {{ key = \"s3cret\" }}\n\
+         [config]\nusers = [\"ann\", \"bob\", \"disabled-eve\"]\nurl = \"{{upstream}}/hook\"\n"
+    );
+    let runtime = Handle::current();
+    let run = move || {
+        let path = if packaging == "wasm" { component("tests/kinds").path } else { library("tests/kinds").path };
+        let fixtures = TrialFixtures::parse(&fixtures).unwrap();
+        let (clock, entropy) = (Arc::new(SystemClock::new()), Arc::new(SystemEntropy));
+        Trial::new(&path, fixtures, clock, entropy, runtime).unwrap().run()
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_kind_has_one_report_in_every_packaging() {
+    let (server, origin) = (server().await, receiver().await);
+    let linked = linked_report(&origin, &environment(&server)).await;
+    assert!(linked.passed(), "{linked}");
+    let native = file_report("native", origin.clone()).await;
+    assert!(native.passed(), "{native}");
+    let wasm = file_report("wasm", origin).await;
+    assert_eq!(native, wasm);
+    let (as_linked, besides) = native.outcomes.split_at(linked.outcomes.len());
+    assert_eq!(as_linked, linked.outcomes);
+    let besides: Vec<_> = besides.iter().map(|outcome| outcome.kind.as_str()).collect();
+    assert_eq!(besides, ["restarts", "concurrency", "dead host", "dead upstream", "slow upstream"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -125,6 +125,7 @@ fn entry(built: BuiltPlugin, config: &Value) -> PluginEntry {
         limits: PluginLimits::default(),
         required: true,
         reuse: 1,
+        allow_downgrade: false,
         network: Vec::new(),
         secrets: BTreeMap::from([("bind_password".to_owned(), SecretSource::Value(BIND_PASSWORD.to_owned().into()))]),
     }

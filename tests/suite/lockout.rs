@@ -2,10 +2,13 @@
 
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use pintle::clock::{Clock, SystemClock};
 use pintle::flow::Call;
+use pintle::flow::clients::authenticate;
 use pintle::flow::login::by_password;
+use pintle::oauth::client_auth::{ClientAuthMethod, PresentedClient};
 use pintle::plugin::{CallError, UserVerifier};
 use pintle_plugin_api::{Accepted, Account, CallContext, VerifyOutcome, VerifyRequest};
 use pintle_tests::{Answer, Caller, Options, TestServer};
@@ -237,6 +240,26 @@ async fn the_right_client_secret_works_once_the_delay_has_passed_and_is_then_fre
             assert_eq!(machine(&caller, "192.0.2.1", "/token", client, SECRET).await.status, 200, "{client}");
         }
     }
+}
+
+#[tokio::test]
+async fn who_hangs_up_while_a_secret_is_hashed_has_failed_only_if_it_was_wrong() {
+    let server = Options { real_clock: true, ..app() }.start().await;
+    let core = &server.app.core();
+    let call = Call::new("r".into(), None);
+    let attempt = |secret: &str| {
+        let (method, secret) = (ClientAuthMethod::ClientSecretBasic, Some(secret.to_owned().into()));
+        authenticate(core, &call, PresentedClient { id: "hashed".into(), method, secret })
+    };
+    for _ in 0..5 {
+        for _ in 0..4 {
+            assert!(attempt(SECRET).now_or_never().is_none(), "hashing takes longer than no time");
+        }
+        assert!(attempt(SECRET).await.is_ok());
+    }
+    assert_eq!(core.lockout.stats().failures, 0);
+    assert!(attempt("wrong").now_or_never().is_none());
+    until(|| core.lockout.stats().failures == 1).await;
 }
 
 /// Each of these names a client and proves nothing: there is nothing to count.

@@ -3,6 +3,7 @@
 use crate::plugins::{by_department, component, library};
 use pintle::accounts::NewAccount;
 use pintle::config::model::{PluginEntry, PluginLimits, PluginSource, Trust};
+use pintle::plugin::last_run::LastRun;
 use pintle::plugin::registry::{Environment, LoadedPlugin, Registry, builtins};
 use pintle::plugin::services::CoreServices;
 use pintle::store::Batch;
@@ -31,6 +32,7 @@ fn entry(source: PluginSource, sha256: Option<String>) -> PluginEntry {
         reuse: 1,
         network: Vec::new(),
         secrets: BTreeMap::new(),
+        allow_downgrade: false,
     }
 }
 
@@ -113,6 +115,8 @@ pub async fn world() -> (TestServer, Environment, Fixtures) {
         builtins: builtins(),
         cache_dir: server.folder.path().join("plugins"),
         variables: Vec::new(),
+        known_dir: None,
+        last_run: LastRun::default(),
     };
     let key_id = core.keys.list().first().unwrap().id.clone();
     (server, environment, Fixtures { key_id, ..Fixtures::default() })

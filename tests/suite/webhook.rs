@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use warp::Filter;
 use warp::http::{HeaderMap, StatusCode};
 
-const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub const KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 type Seen = Arc<Mutex<Vec<(HeaderMap, Vec<u8>)>>>;
 
@@ -57,7 +57,7 @@ async fn deliver(server: &TestServer, ids: &[&str]) -> Result<Vec<String>, Plugi
 }
 
 /// What Python's own HMAC says of a request, by the words of the specification.
-fn signature(headers: &HeaderMap, body: &[u8]) -> String {
+pub fn signature(headers: &HeaderMap, body: &[u8]) -> String {
     let script = "import base64, hashlib, hmac, sys\n\
                   content = f'{sys.argv[2]}.{sys.argv[3]}.'.encode() + sys.stdin.buffer.read()\n\
                   mac = hmac.new(base64.b64decode(sys.argv[1]), content, hashlib.sha256).digest()\n\

@@ -4,8 +4,8 @@ use super::Subject;
 use crate::kinds::{Call, Host};
 use crate::linked::{LinkedInstance, LinkedPlugin};
 use crate::types::{
-    CallContext, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome,
-    VerifyRequest,
+    Account, Attr, CallContext, Event, ExtensionOutcome, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery,
+    SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest,
 };
 
 /// An instance of a linked-in plugin over a host.
@@ -60,5 +60,35 @@ impl Subject for LinkedSubject<'_> {
 
     fn validate(&self, ctx: &CallContext, token: &str) -> Result<TokenVerdict, PluginError> {
         kind(self.instance.token_format())?.validate(&self.call(ctx), token)
+    }
+
+    fn lookup(&self, ctx: &CallContext, by: &str, value: &str) -> Result<Option<Account>, PluginError> {
+        kind(self.instance.directory())?.lookup(&self.call(ctx), by, value)
+    }
+
+    fn enrich(
+        &self,
+        ctx: &CallContext,
+        account: &Account,
+        scopes: &[String],
+        target: &str,
+    ) -> Result<Vec<Attr>, PluginError> {
+        kind(self.instance.claims())?.enrich(&self.call(ctx), account, scopes, target)
+    }
+
+    fn pull(&self, ctx: &CallContext, cursor: Option<&str>, limit: u32) -> Result<SourcePage, PluginError> {
+        kind(self.instance.account_source())?.pull(&self.call(ctx), cursor, limit)
+    }
+
+    fn deliver(&self, ctx: &CallContext, batch: &[Event]) -> Result<Vec<String>, PluginError> {
+        kind(self.instance.event_sink())?.deliver(&self.call(ctx), batch)
+    }
+
+    fn grant_types(&self) -> Result<Vec<String>, PluginError> {
+        Ok(kind(self.instance.extension_grant())?.grant_types())
+    }
+
+    fn exchange(&self, ctx: &CallContext, grant_type: &str, params: &[Attr]) -> Result<ExtensionOutcome, PluginError> {
+        kind(self.instance.extension_grant())?.exchange(&self.call(ctx), grant_type, params)
     }
 }

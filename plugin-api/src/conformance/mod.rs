@@ -1,17 +1,25 @@
 //! What every plugin of a kind must do, in whichever packaging: named checks over something that calls a plugin, and a
 //! report that a vendor can show. The report of one plugin is the same for all of its packagings.
 
+mod account_source;
+mod answers;
+mod claims;
 mod common;
+mod directory;
+mod event_sink;
+mod extension_grant;
 mod linked;
 mod scope_policy;
 mod token_format;
 mod user_verifier;
+mod worlds;
 
 pub use linked::LinkedSubject;
+pub use worlds::{SLOW_CALL, World, Worlds, run_in};
 
 use crate::types::{
-    CallContext, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome,
-    VerifyRequest,
+    Account, Attr, CallContext, Event, ExtensionOutcome, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery,
+    SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest,
 };
 use serde::{Deserialize, Serialize};
 
@@ -36,22 +44,88 @@ pub trait Subject {
     ///
     /// # Errors
     /// The plugin's.
-    fn verify(&self, ctx: &CallContext, request: &VerifyRequest) -> Result<VerifyOutcome, PluginError>;
+    fn verify(&self, _ctx: &CallContext, _request: &VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+        not_exported("user-verifier")
+    }
     /// `scope-policy.evaluate`.
     ///
     /// # Errors
     /// The plugin's.
-    fn evaluate(&self, ctx: &CallContext, query: &ScopeQuery) -> Result<ScopeDecision, PluginError>;
+    fn evaluate(&self, _ctx: &CallContext, _query: &ScopeQuery) -> Result<ScopeDecision, PluginError> {
+        not_exported("scope-policy")
+    }
     /// `token-format.issue`.
     ///
     /// # Errors
     /// The plugin's.
-    fn issue(&self, ctx: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError>;
+    fn issue(&self, _ctx: &CallContext, _claims_json: &str, _key_id: &str) -> Result<IssuedToken, PluginError> {
+        not_exported("token-format")
+    }
     /// `token-format.validate`.
     ///
     /// # Errors
     /// The plugin's.
-    fn validate(&self, ctx: &CallContext, token: &str) -> Result<TokenVerdict, PluginError>;
+    fn validate(&self, _ctx: &CallContext, _token: &str) -> Result<TokenVerdict, PluginError> {
+        not_exported("token-format")
+    }
+    /// `directory.lookup`.
+    ///
+    /// # Errors
+    /// The plugin's.
+    fn lookup(&self, _ctx: &CallContext, _by: &str, _value: &str) -> Result<Option<Account>, PluginError> {
+        not_exported("directory")
+    }
+    /// `claims.enrich`.
+    ///
+    /// # Errors
+    /// The plugin's.
+    fn enrich(
+        &self,
+        _ctx: &CallContext,
+        _account: &Account,
+        _scopes: &[String],
+        _target: &str,
+    ) -> Result<Vec<Attr>, PluginError> {
+        not_exported("claims")
+    }
+    /// `account-source.pull`.
+    ///
+    /// # Errors
+    /// The plugin's.
+    fn pull(&self, _ctx: &CallContext, _cursor: Option<&str>, _limit: u32) -> Result<SourcePage, PluginError> {
+        not_exported("account-source")
+    }
+    /// `event-sink.deliver`.
+    ///
+    /// # Errors
+    /// The plugin's.
+    fn deliver(&self, _ctx: &CallContext, _batch: &[Event]) -> Result<Vec<String>, PluginError> {
+        not_exported("event-sink")
+    }
+    /// `extension-grant.grant-types`.
+    ///
+    /// # Errors
+    /// The plugin's.
+    fn grant_types(&self) -> Result<Vec<String>, PluginError> {
+        not_exported("extension-grant")
+    }
+    /// `extension-grant.exchange`.
+    ///
+    /// # Errors
+    /// The plugin's.
+    fn exchange(
+        &self,
+        _ctx: &CallContext,
+        _grant_type: &str,
+        _params: &[Attr],
+    ) -> Result<ExtensionOutcome, PluginError> {
+        not_exported("extension-grant")
+    }
+}
+
+/// The answer of a kind that a subject does not have.
+fn not_exported<T>(kind: &str) -> Result<T, PluginError> {
+    Err(PluginError::Internal(format!("the plugin does not export {kind}")))
 }
 
 /// What the checks need to know about the world that the plugin runs in.
@@ -76,6 +150,8 @@ pub struct Fixtures {
     pub alg: String,
     /// The claims of a token without `jti`, as a JSON object.
     pub claims_json: String,
+    /// The parameters of a token request that an extension grant grants; empty where none is known.
+    pub grant_params: Vec<Attr>,
 }
 
 impl Default for Fixtures {
@@ -91,6 +167,7 @@ impl Default for Fixtures {
             key_id: "key-1".to_owned(),
             alg: "EdDSA".to_owned(),
             claims_json: r#"{"iss":"https://id.example","sub":"u1","aud":"api","iat":1000,"exp":4600}"#.to_owned(),
+            grant_params: Vec::new(),
         }
     }
 }
@@ -169,6 +246,19 @@ struct Probe<'a> {
     ctx: CallContext,
 }
 
+/// The checks of each kind.
+const SUITES: [(&str, &[Check]); 9] = [
+    ("lifecycle", common::CHECKS),
+    ("user-verifier", user_verifier::CHECKS),
+    ("scope-policy", scope_policy::CHECKS),
+    ("token-format", token_format::CHECKS),
+    ("directory", directory::CHECKS),
+    ("claims", claims::CHECKS),
+    ("account-source", account_source::CHECKS),
+    ("event-sink", event_sink::CHECKS),
+    ("extension-grant", extension_grant::CHECKS),
+];
+
 /// Runs the checks of every kind that the plugin's manifest names.
 pub fn run(subject: &dyn Subject, fixtures: &Fixtures) -> Report {
     let manifest = match subject.manifest() {
@@ -177,14 +267,8 @@ pub fn run(subject: &dyn Subject, fixtures: &Fixtures) -> Report {
     };
     let probe = Probe { subject, fixtures, manifest: &manifest, ctx: fixtures.context() };
     let mut outcomes = Vec::new();
-    let suites: [(&str, &[Check]); 4] = [
-        ("lifecycle", common::CHECKS),
-        ("user-verifier", user_verifier::CHECKS),
-        ("scope-policy", scope_policy::CHECKS),
-        ("token-format", token_format::CHECKS),
-    ];
-    for (kind, checks) in suites {
-        if kind == "lifecycle" || manifest.kinds.iter().any(|named| named == kind) {
+    for (kind, checks) in SUITES {
+        if kind == "lifecycle" || exports(&manifest, kind) {
             outcomes.extend(checks.iter().map(|(check, find_out)| Outcome {
                 kind: kind.to_owned(),
                 check: (*check).to_owned(),
@@ -193,6 +277,10 @@ pub fn run(subject: &dyn Subject, fixtures: &Fixtures) -> Report {
         }
     }
     Report { plugin: format!("{} {}", manifest.name, manifest.version), outcomes }
+}
+
+fn exports(manifest: &Manifest, kind: &str) -> bool {
+    manifest.kinds.iter().any(|named| named == kind)
 }
 
 fn unreadable(error: &PluginError) -> Report {
@@ -204,6 +292,18 @@ fn unreadable(error: &PluginError) -> Report {
 /// Fails with `why` unless `condition`.
 fn ensure(condition: bool, why: impl FnOnce() -> String) -> Verdict {
     if condition { Ok(()) } else { Err(why()) }
+}
+
+/// Whether an account is one that the core takes.
+fn is_account(account: &Account) -> Verdict {
+    ensure(!account.id.is_empty(), || "an account has no id".to_owned())?;
+    ensure(!account.username.is_empty(), || format!("the account {} has no name", shown(&account.id)))?;
+    is_object_or_empty(&account.claims_json)
+}
+
+fn is_object_or_empty(json: &str) -> Verdict {
+    let is_object = || serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(json).is_ok();
+    ensure(json.is_empty() || is_object(), || "claims_json is not an object".to_owned())
 }
 
 /// Text that a careless plugin trips over.

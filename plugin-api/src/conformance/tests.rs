@@ -2,10 +2,13 @@
 
 use super::*;
 use crate::testing::FakeHost;
-use crate::types::{Accepted, Account, AccountVerdict, base64url};
-use crate::{Call, Plugin, ScopePolicy, TokenFormat, UserVerifier};
+use crate::types::{Accepted, Account, AccountChange, AccountVerdict, ExtensionGranted, base64url};
+use crate::{
+    AccountSource, Call, ClaimsSource, Directory, EventSink, ExtensionGrant, Plugin, ScopePolicy, TokenFormat,
+    UserVerifier,
+};
 
-/// A plugin of three kinds, whose `fault` is in its config.
+/// A plugin of every kind, whose `fault` is in its config.
 struct Faulty {
     fault: String,
 }
@@ -37,6 +40,12 @@ impl UserVerifier for Faulty {
         }
         let name = request.username.clone().unwrap_or_default();
         let name = if fault == "trims names" { name.trim().to_owned() } else { name };
+        if fault == "rejects while the host is down" && call.host.kv_get("k").is_err() {
+            return Ok(VerifyOutcome::Rejected("no answer".to_owned()));
+        }
+        if fault == "remembers logins" && call.host.kv_put("k", b"", None, Some(0)).is_err() {
+            return Ok(VerifyOutcome::UnknownUser);
+        }
         let accept = |account| VerifyOutcome::Accepted(Accepted { account, amr: vec!["pwd".to_owned()], acr: None });
         if fault == "accepts an empty password" && request.secret.is_empty() {
             return Ok(accept(Account { id: "1".to_owned(), ..Account::default() }));
@@ -94,12 +103,95 @@ impl TokenFormat for Faulty {
     }
 }
 
-crate::__pintle_linked!(Faulty: user_verifier, scope_policy, token_format);
+impl Directory for Faulty {
+    fn lookup(&self, call: &Call<'_>, by: &str, value: &str) -> Result<Option<Account>, PluginError> {
+        let by = if self.fault == "looks up by anything" { "username" } else { by };
+        let value = if self.fault == "trims what it looks up" { value.trim() } else { value };
+        let mut found = match by {
+            "id" | "username" => call.host.account_lookup(by, value)?,
+            _ => return Err(PluginError::Invalid("by id or username".to_owned())),
+        };
+        match (self.fault.as_str(), &mut found) {
+            ("has no ids", Some(account)) => account.id.clear(),
+            ("shows disabled users as others", Some(account)) => account.disabled = false,
+            _ => {}
+        }
+        Ok(found)
+    }
+}
+
+impl ClaimsSource for Faulty {
+    fn enrich(&self, call: &Call<'_>, a: &Account, scopes: &[String], _: &str) -> Result<Vec<Attr>, PluginError> {
+        let value = if self.fault == "writes text, not JSON" { a.id.clone() + " x" } else { format!("{:?}", a.id) };
+        match self.fault.as_str() {
+            "counts its claims" => Ok(vec![("n".to_owned(), format!("{:?}", call.host.random(4)))]),
+            "needs scopes" if scopes.is_empty() => Err(PluginError::Internal("no scopes".to_owned())),
+            "gives a claim twice" => Ok(vec![("badge".to_owned(), value.clone()), ("badge".to_owned(), value)]),
+            _ => Ok(vec![("badge".to_owned(), value)]),
+        }
+    }
+}
+
+impl AccountSource for Faulty {
+    fn pull(&self, _: &Call<'_>, cursor: Option<&str>, limit: u32) -> Result<SourcePage, PluginError> {
+        let names = ["ann", "bob", "cid"];
+        let start: usize = cursor.unwrap_or("0").parse().map_err(|_| match self.fault.as_str() {
+            "breaks on a cursor" => PluginError::Internal("cursor".to_owned()),
+            _ => PluginError::Invalid("cursor".to_owned()),
+        })?;
+        let limit = if self.fault == "ignores the limit" { 3 } else { limit as usize };
+        let page: Vec<_> = names.iter().skip(start).take(limit).collect();
+        let end = start + page.len();
+        let complete = end >= names.len() || self.fault == "ends after a page";
+        let id = |name: &str| if self.fault == "gives an id twice" { "1".to_owned() } else { format!("id-{name}") };
+        let account = |name: &&&str| Account { id: id(name), username: (**name).to_owned(), ..Account::default() };
+        let changes = page.iter().map(|name| AccountChange::Upsert(account(name))).collect();
+        Ok(SourcePage { changes, next: (!complete).then(|| end.to_string()), complete })
+    }
+}
+
+impl EventSink for Faulty {
+    fn deliver(&self, _: &Call<'_>, batch: &[Event]) -> Result<Vec<String>, PluginError> {
+        if self.fault == "knows its events only" && batch.iter().any(|event| event.kind != "token.issued") {
+            return Err(PluginError::Internal("what is this?".to_owned()));
+        }
+        let mut ids: Vec<_> = batch.iter().map(|event| event.id.clone()).collect();
+        if self.fault == "acknowledges more" {
+            ids.push("event-99".to_owned());
+        }
+        Ok(ids)
+    }
+}
+
+impl ExtensionGrant for Faulty {
+    fn grant_types(&self) -> Vec<String> {
+        vec![if self.fault == "names a plain word" { "badge" } else { "urn:example:badge" }.to_owned()]
+    }
+
+    fn exchange(&self, _: &Call<'_>, grant_type: &str, params: &[Attr]) -> Result<ExtensionOutcome, PluginError> {
+        let fault = self.fault.as_str();
+        if grant_type != self.grant_types()[0] && fault != "answers any grant type" {
+            return Err(PluginError::Invalid("another grant type".to_owned()));
+        }
+        let badge = params.iter().find(|(name, _)| name == "badge").map(|(_, value)| value.as_str());
+        if badge == Some("b-1") || (fault == "grants any badge" && badge.is_some()) {
+            let account = Account { id: "7".to_owned(), username: "ann".to_owned(), ..Account::default() };
+            return Ok(ExtensionOutcome::Granted(ExtensionGranted { account, ..ExtensionGranted::default() }));
+        }
+        let why = if fault == "breaks lines" { "no\nbadge" } else { "no badge" };
+        Ok(ExtensionOutcome::OauthError(("invalid_grant".to_owned(), why.to_owned())))
+    }
+}
+
+crate::__pintle_linked!(
+    Faulty: user_verifier, scope_policy, token_format, directory, claims, account_source, event_sink, extension_grant
+);
 
 fn failures(fault: &str) -> Vec<String> {
     let config = serde_json::json!({ "fault": fault }).to_string();
     let host = FakeHost::with_ann_and_bob();
-    let fixtures = Fixtures { config_json: config.clone(), ..Fixtures::default() };
+    let grant_params = vec![("badge".to_owned(), "b-1".to_owned())];
+    let fixtures = Fixtures { config_json: config.clone(), grant_params, ..Fixtures::default() };
     let report = run(&LinkedSubject::new(linked(), &config, &host).unwrap(), &fixtures);
     report.failures().map(|outcome| outcome.check.clone()).collect()
 }
@@ -127,6 +219,24 @@ fn each_fault_fails_its_check() {
         ("trims tokens", "never finds the handle in a shortened or lengthened token"),
         ("checks no signature", "never finds the handle in an altered token"),
         ("checks no signature", "never finds a handle in garbage"),
+        ("has no ids", "finds its user by name, with an id"),
+        ("trims what it looks up", "finds nobody by awkward or huge names and ids"),
+        ("looks up by anything", "refuses to look up by anything but id and name"),
+        ("shows disabled users as others", "never shows a disabled user as one who may log in"),
+        ("writes text, not JSON", "gives claims with names of their own and values that are JSON"),
+        ("gives a claim twice", "gives claims with names of their own and values that are JSON"),
+        ("counts its claims", "gives the same answer to the same question"),
+        ("needs scopes", "answers for an account without groups and for no scopes"),
+        ("gives an id twice", "names every account once in a full run, each with an id and a name"),
+        ("ignores the limit", "keeps to the limit of a page"),
+        ("ends after a page", "names the same accounts in pages of any size"),
+        ("breaks on a cursor", "survives a cursor that it did not give"),
+        ("acknowledges more", "acknowledges only events that it was given, each once"),
+        ("knows its events only", "survives kinds that it does not know, awkward text and huge events"),
+        ("names a plain word", "names its grant types, each an absolute URI (RFC 6749 §4.5)"),
+        ("answers any grant type", "grants nothing for a grant type that is not its own"),
+        ("grants any badge", "grants nothing for awkward or huge parameters"),
+        ("breaks lines", "answers with error codes that may be in a response (RFC 6749 §5.2)"),
     ] {
         let failures = failures(fault);
         assert!(failures.iter().any(|failed| failed == check), "{fault}: {failures:?}");
@@ -136,4 +246,62 @@ fn each_fault_fails_its_check() {
 #[test]
 fn a_report_without_checks_has_not_passed() {
     assert!(!Report::default().passed());
+}
+
+/// A verifier over hosts of its own, one for each load.
+struct Verifier {
+    config: String,
+    host: FakeHost,
+}
+
+impl Subject for Verifier {
+    fn manifest(&self) -> Result<Manifest, PluginError> {
+        Ok(Manifest { kinds: vec!["user-verifier".to_owned()], ..Faulty::manifest() })
+    }
+
+    fn validate_config(&self, config_json: &str) -> Result<Vec<String>, PluginError> {
+        Ok(Faulty::create(config_json).err().unwrap_or_default())
+    }
+
+    fn health(&self, _ctx: &CallContext) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    fn verify(&self, ctx: &CallContext, request: &VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+        LinkedSubject::new(linked(), &self.config, &self.host).unwrap().verify(ctx, request)
+    }
+}
+
+struct FakeWorlds(String);
+
+impl Worlds for FakeWorlds {
+    fn subject(&self, world: World) -> Result<Option<Box<dyn Subject + Sync + '_>>, String> {
+        let host = FakeHost::with_ann_and_bob();
+        let host = match world {
+            World::Whole => host,
+            World::DeadHost => host.failing(PluginError::Unavailable("down".to_owned())),
+            World::DeadUpstream | World::SlowUpstream => return Ok(None),
+        };
+        Ok(Some(Box::new(Verifier { config: self.0.clone(), host })))
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        0
+    }
+}
+
+#[test]
+fn restarts_crowds_and_outages_find_their_faults() {
+    let failed = |fault: &str| {
+        let config = serde_json::json!({ "fault": fault }).to_string();
+        let fixtures = Fixtures { config_json: config.clone(), ..Fixtures::default() };
+        let report = run_in(&FakeWorlds(config), &fixtures);
+        assert!(!report.outcomes.iter().any(|outcome| outcome.kind.ends_with("upstream")), "there is none");
+        let late = ["restarts", "concurrency", "dead host"];
+        let kinds = report.failures().map(|outcome| outcome.kind.clone());
+        kinds.filter(|kind| late.contains(&kind.as_str())).collect::<Vec<_>>()
+    };
+    assert_eq!(failed("none"), [""; 0]);
+    assert_eq!(failed("rejects while the host is down"), ["dead host"]);
+    assert_eq!(failed("remembers logins"), ["restarts"]);
 }

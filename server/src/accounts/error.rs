@@ -28,6 +28,9 @@ pub enum AccountError {
     /// A name, address or group is too long, has control characters, or there are too many groups.
     #[error("{0} is too long, has control characters, or has too many entries")]
     BadField(&'static str),
+    /// The password hash is no Argon2 PHC string, or costs too much.
+    #[error("the password hash is refused: {0}")]
+    BadHash(HashError),
     /// There is no such account.
     #[error("there is no such account")]
     NotFound,

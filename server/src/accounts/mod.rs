@@ -4,6 +4,7 @@
 //! removed in one batch, so a name has one owner at any time.
 
 mod error;
+mod import;
 mod login;
 mod record;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 pub mod username;
 
 pub use error::AccountError;
+pub use import::ImportedAccount;
 pub use record::AccountRecord;
 
 use crate::clock::Clock;
@@ -76,15 +78,26 @@ impl AccountTable {
     pub async fn create(&self, new: NewAccount) -> Result<AccountRecord, AccountError> {
         let username = Username::parse(&new.username)?;
         check_fields(&new)?;
-        let name_key = AccountName::key(&[username.folded().as_bytes()]);
         // Before the hash is spent; the commit decides.
-        if self.store.get(&name_key).await?.is_some() {
+        if self.store.get(&AccountName::key(&[username.folded().as_bytes()])).await?.is_some() {
             return Err(AccountError::NameTaken);
         }
         let password = match &new.password {
             Some(password) => Some(self.hash(password).await?),
             None => None,
         };
+        self.insert(new, password, false).await
+    }
+
+    /// Makes an account whose password, if any, is hashed.
+    async fn insert(
+        &self,
+        new: NewAccount,
+        password: Option<StoredPassword>,
+        disabled: bool,
+    ) -> Result<AccountRecord, AccountError> {
+        let username = Username::parse(&new.username)?;
+        let name_key = AccountName::key(&[username.folded().as_bytes()]);
         let now = self.clock.now();
         let account = AccountRecord {
             id: self.new_id(),
@@ -93,7 +106,7 @@ impl AccountTable {
             password,
             display_name: new.display_name,
             email: new.email,
-            disabled: false,
+            disabled,
             groups: new.groups,
             created_at: now,
         };

@@ -6,7 +6,9 @@
 pub mod client;
 mod clients;
 mod error;
+mod events;
 mod explain;
+mod import;
 mod keys;
 mod live;
 mod lockout;
@@ -14,6 +16,7 @@ mod pages;
 mod plugins;
 mod secret;
 pub mod server;
+pub mod sync;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -22,9 +25,12 @@ mod wire;
 
 pub use clients::NewClient;
 pub use error::{AdminError, ErrorKind};
+pub use events::EventChoice;
 pub use explain::Question;
+pub use import::{ImportUsers, UserRow};
 pub use live::{Live, execute_live};
 pub use secret::SecretText;
+pub use sync::{SyncPreview, SyncRun};
 pub use tokens::RevokeTarget;
 pub use users::NewUser;
 
@@ -84,6 +90,26 @@ pub enum Command {
     UserRemove {
         /// The name or id.
         user: String,
+    },
+    /// A page of accounts with their password hashes.
+    UserExport {
+        /// The `next` of the page before.
+        after: Option<String>,
+    },
+    /// Makes some accounts, or says what would become of them.
+    UserImport(ImportUsers),
+    /// Lists the plugins whose accounts are synced, and how their runs went.
+    SyncList,
+    /// Takes a step of a run.
+    SyncRun(SyncRun),
+    /// Says what a page of a run would change.
+    SyncPreview(SyncPreview),
+    /// A page of the accounts that are known of a plugin.
+    SyncKnown {
+        /// The plugin's name.
+        plugin: String,
+        /// The id that the page starts after.
+        after: Option<String>,
     },
     /// Lists clients: those of the configuration, then those added by command.
     ClientList {
@@ -146,6 +172,24 @@ pub enum Command {
     },
     /// Says how a login would go, and why. Nothing is issued or counted.
     ExplainLogin(Question),
+    /// Lists events that wait for a sink, or dead letters, by sink, the oldest first.
+    EventList {
+        /// Of one sink.
+        sink: Option<String>,
+        /// Those that were given up.
+        dead: bool,
+        /// The `next` of the page before.
+        after: Option<String>,
+    },
+    /// Lets dead letters wait for delivery once more.
+    EventReplay(EventChoice),
+    /// Removes dead letters, or events that wait.
+    EventDrop {
+        /// Which.
+        choice: EventChoice,
+        /// Those that wait, instead of dead letters.
+        waiting: bool,
+    },
 }
 
 impl Command {
@@ -160,6 +204,12 @@ impl Command {
             Self::UserDisable { .. } => "user.disable",
             Self::UserEnable { .. } => "user.enable",
             Self::UserRemove { .. } => "user.remove",
+            Self::UserExport { .. } => "user.export",
+            Self::UserImport(_) => "user.import",
+            Self::SyncList => "sync.list",
+            Self::SyncRun(_) => "sync.run",
+            Self::SyncPreview(_) => "sync.preview",
+            Self::SyncKnown { .. } => "sync.known",
             Self::ClientList { .. } => "client.list",
             Self::ClientAdd(_) => "client.add",
             Self::ClientRotateSecret { .. } => "client.rotate_secret",
@@ -175,6 +225,9 @@ impl Command {
             Self::PluginDisable { .. } => "plugin.disable",
             Self::PluginEnable { .. } => "plugin.enable",
             Self::ExplainLogin(_) => "explain.login",
+            Self::EventList { .. } => "event.list",
+            Self::EventReplay(_) => "event.replay",
+            Self::EventDrop { .. } => "event.drop",
         }
     }
 
@@ -185,6 +238,11 @@ impl Command {
             self,
             Self::UserList { .. }
                 | Self::UserShow { .. }
+                | Self::UserExport { .. }
+                | Self::UserImport(ImportUsers { dry_run: true, .. })
+                | Self::SyncList
+                | Self::SyncPreview(_)
+                | Self::SyncKnown { .. }
                 | Self::ClientList { .. }
                 | Self::TokenInspect { .. }
                 | Self::KeysList
@@ -192,7 +250,19 @@ impl Command {
                 | Self::Reload { .. }
                 | Self::PluginList
                 | Self::ExplainLogin(_)
+                | Self::EventList { .. }
         )
+    }
+
+    /// Whether it goes on with what an earlier one began, whose line the audit log has. (An import has one a batch.)
+    const fn goes_on(&self) -> bool {
+        match self {
+            Self::SyncRun(run) => run.number.is_some(),
+            Self::SyncPreview(preview) => preview.at.is_some(),
+            Self::SyncKnown { .. } => true,
+            Self::UserExport { after } => after.is_some(),
+            _ => false,
+        }
     }
 
     /// The command for the audit log: what it is about, and no secret. Whose a token is comes to light on the way.
@@ -212,6 +282,10 @@ impl Command {
             | Self::ClientRemove { id }
             | Self::LockoutRelease(Release::Client(id))
             | Self::TokenRevoke(RevokeTarget::Client(id)) => event.client(id),
+            Self::UserImport(import) => event.target(import.names()),
+            Self::SyncRun(SyncRun { plugin, .. })
+            | Self::SyncPreview(SyncPreview { plugin, .. })
+            | Self::SyncKnown { plugin, .. } => event.target(plugin),
             Self::KeysRotate { algorithm, .. } => event.target(algorithm.as_deref().unwrap_or("all")),
             Self::LockoutRelease(Release::Address(ip)) => event.target(ip.to_string()),
             Self::LockoutRelease(Release::Entry(id)) => event.target(id),
@@ -221,14 +295,18 @@ impl Command {
             }
             Self::ExplainLogin(Question { username, client: Some(id), .. }) => event.username(username).client(id),
             Self::ExplainLogin(Question { username, .. }) => event.username(username),
+            Self::EventReplay(choice) | Self::EventDrop { choice, .. } => event.target(choice.to_string()),
             Self::TokenInspect { .. }
             | Self::TokenRevoke(RevokeTarget::Token(_))
             | Self::UserList { .. }
+            | Self::UserExport { .. }
+            | Self::SyncList
             | Self::ClientList { .. }
             | Self::KeysList
             | Self::Reload { plugin: None }
             | Self::PluginList
-            | Self::LockoutList { .. } => event,
+            | Self::LockoutList { .. }
+            | Self::EventList { .. } => event,
         }
     }
 }
@@ -238,17 +316,21 @@ impl Command {
 /// The answer is the JSON that `--json` prints; of a list it is a page: `{ "items": […], "next": … }`.
 ///
 /// # Errors
-/// `Refused`, `NotFound`, `Unavailable`. Nothing was changed then, but where many lockout entries are released.
+/// `Refused`, `NotFound`, `Unavailable`. Nothing was changed then, but where many entries are, or where the message says so.
 pub async fn execute(core: &Core, command: Command) -> Result<Value, AdminError> {
-    let event = command.event();
+    let (event, only_reads, goes_on) = (command.event(), command.only_reads(), command.goes_on());
     let call = Call::new("admin".to_owned(), None);
     let outcome = dispatch(core, &call, command).await;
     let event = core.with_facts(event, call.trail.facts());
-    core.audit.record(&match &outcome {
-        Ok(_) => event,
-        Err(error) => event.error(error.kind.name()),
-    });
-    outcome
+    // A step of what goes on is neither an event nor a line of its own.
+    let is_told = outcome.is_ok() && !only_reads && !goes_on;
+    let told = if is_told { core.events.emit_durably(&event).await } else { Ok(()) };
+    match &outcome {
+        Ok(_) if goes_on => {}
+        Ok(_) => core.audit.record(&event),
+        Err(error) => core.audit.record(&event.error(error.kind.name())),
+    }
+    told.map_err(|error| AdminError::unavailable(format_args!("it is done, but {error}"))).and(outcome)
 }
 
 /// As [`execute`], with all pages of a list: the answer is then their items.
@@ -268,6 +350,12 @@ async fn dispatch(core: &Core, call: &Call, command: Command) -> Result<Value, A
         Command::UserDisable { user } => users::set_disabled(core, &user, true).await,
         Command::UserEnable { user } => users::set_disabled(core, &user, false).await,
         Command::UserRemove { user } => users::remove(core, &user).await,
+        Command::UserExport { after } => import::export(core, after.as_deref()).await,
+        Command::UserImport(users) => import::import(core, users).await,
+        Command::SyncList => sync::list(core).await,
+        Command::SyncRun(run) => sync::run(core, run).await,
+        Command::SyncPreview(preview) => sync::preview(core, preview).await,
+        Command::SyncKnown { plugin, after } => sync::known(core, &plugin, after.as_deref()).await,
         Command::ClientList { after } => clients::list(core, after.as_deref()).await,
         Command::ClientAdd(new) => changed(core, clients::add(core, new).await).await,
         Command::ClientRotateSecret { id, drop_old: false } => clients::rotate_secret(core, &id).await,
@@ -284,6 +372,9 @@ async fn dispatch(core: &Core, call: &Call, command: Command) -> Result<Value, A
         Command::ExplainLogin(question) => explain::login(core, call, question).await,
         Command::PluginDisable { plugin } => plugins::set_disabled(core, &plugin, true).await,
         Command::PluginEnable { plugin } => plugins::set_disabled(core, &plugin, false).await,
+        Command::EventList { sink, dead, after } => events::list(core, sink.as_deref(), dead, after.as_deref()).await,
+        Command::EventReplay(choice) => events::replay(core, &choice).await,
+        Command::EventDrop { choice, waiting } => events::discard(core, &choice, waiting).await,
     }
 }
 

@@ -26,6 +26,7 @@ fn starting_after(command: Command, next: String) -> Command {
         Command::UserList { .. } => Command::UserList { after },
         Command::ClientList { .. } => Command::ClientList { after },
         Command::LockoutList { .. } => Command::LockoutList { after },
+        Command::EventList { sink, dead, .. } => Command::EventList { sink, dead, after },
         other => other,
     }
 }

@@ -9,23 +9,26 @@ use super::{App, fetch, plugins};
 use crate::accounts::AccountTable;
 use crate::audit::AuditLog;
 use crate::clock::{Clock, SystemClock};
-use crate::config::model::Config;
+use crate::config::model::{Config, SyncEntry};
 use crate::entropy::{Entropy, SystemEntropy};
+use crate::events::{self, Events};
 use crate::flow::plugins as switches;
+use crate::flow::sync::NamedSource;
 use crate::keys::{KeyError, MasterKey, MasterKeyOrigin};
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
 use crate::password::PasswordHasher;
 use crate::plugin::breaker::BreakerState;
 use crate::plugin::chain::Backend;
+use crate::plugin::last_run::{self, LastRun};
 use crate::plugin::services::CoreServices;
 use crate::plugin::supervision::Supervision;
-use crate::plugin::{HostServices, UserVerifier, own_code};
+use crate::plugin::{AccountSource, HostServices, UserVerifier, own_code};
 use crate::store::sled::OpenError;
 use crate::store::{Store, StoreError};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 
 /// Why a server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -69,6 +72,7 @@ pub struct Builder {
     store: Option<Arc<dyn Store>>,
     master_key: Option<(MasterKey, MasterKeyOrigin)>,
     verifiers: Vec<Backend>,
+    sources: Vec<NamedSource>,
     with_tls: bool,
     mode: Mode,
 }
@@ -86,6 +90,7 @@ impl Builder {
             store: None,
             master_key: None,
             verifiers: Vec::new(),
+            sources: Vec::new(),
             with_tls: false,
             mode: Mode::Real,
         }
@@ -145,6 +150,14 @@ impl Builder {
         self
     }
 
+    /// An account source of the embedding program's own: its accounts are copied as `entry` says, those of the backend
+    /// that has the entry's name.
+    #[must_use]
+    pub fn account_source(mut self, entry: SyncEntry, source: Arc<dyn AccountSource>) -> Self {
+        self.sources.push(NamedSource::new(entry, source));
+        self
+    }
+
     /// Reads the files of `listen.tls` too, for [`App::tls`].
     #[must_use]
     pub const fn with_tls(mut self) -> Self {
@@ -159,11 +172,17 @@ impl Builder {
         self
     }
 
-    /// Does in memory what [`Self::build`] would do to the store, its keys and the audit log; a store that another
-    /// process has is left out.
+    /// Does in memory what [`Self::build`] would do to the store, its keys and the audit log.
     #[must_use]
     pub const fn rehearsal(mut self) -> Self {
         self.mode = Mode::Rehearsal;
+        self
+    }
+
+    /// As [`Self::rehearsal`]; a store that another process has is left out.
+    #[must_use]
+    pub const fn rehearsal_beside(mut self) -> Self {
+        self.mode = Mode::RehearsalBeside;
         self
     }
 
@@ -173,9 +192,8 @@ impl Builder {
     /// # Errors
     /// See [`StartError`].
     pub async fn build(self) -> Result<App, StartError> {
-        let Self { config, source, environment, clock, entropy, store, master_key, verifiers, with_tls, mode } = self;
-        // Begun now, as the plugins need it when the rest has been opened.
-        drop(tokio::task::spawn_blocking(own_code::sha256));
+        let Self { config, source, environment, clock, entropy, store, master_key, verifiers, sources, with_tls, mode } =
+            self;
         let mut faults = Faults::new(&config.places);
         let master = master_key.or_else(|| fetch::master_key(&config, &environment, &mut faults));
         let secrets = fetch::secrets(&config, &environment, &mut faults);
@@ -211,11 +229,16 @@ impl Builder {
         let supervision = supervision(&metrics);
         switches::read(store.as_ref(), &supervision.switches).await?;
         let cache = CacheDir::new(&config, mode == Mode::Real && faults.is_empty(), &*entropy);
-        let tools =
-            Tools { services: &services, supervision: &supervision, embedded: &verifiers, variables: &environment };
+        let tools = Tools {
+            services: &services,
+            supervision: &supervision,
+            embedded: &verifiers,
+            variables: &environment,
+            last_run: LastRun::read(store.as_ref()).await?,
+        };
         let plugins = plugins::load(&config, tools, &cache, &mut faults).await;
         let audit = open_audit(&config, mode, &clock, &metrics, &mut faults);
-        let (Some(plugins), Some(audit), true) = (plugins, audit, faults.is_empty()) else {
+        let (Some(mut plugins), Some(audit), true) = (plugins, audit, faults.is_empty()) else {
             return Err(StartError::Faults(faults.into_found()));
         };
         let mac = keys.clone();
@@ -225,6 +248,13 @@ impl Builder {
             Arc::new(move |domain, parts| mac.mac(domain, parts)),
             config.lockout.clone(),
         );
+        let ground = events::Ground {
+            store: store.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            metrics: metrics.clone(),
+        };
+        let events = Events::open(ground, event_limits(&config), std::mem::take(&mut plugins.sinks)).await?;
         let foundation = Foundation {
             store,
             clock,
@@ -238,11 +268,18 @@ impl Builder {
             services,
             supervision,
             embedded: verifiers,
+            sources,
+            events: Arc::new(events),
             environment,
         };
         let generation = foundation.raise(config, plugins, secrets, None).await?;
-        let (live, reloading) = (ArcSwap::from_pointee(generation), Mutex::default());
-        Ok(App { master_key, store_state: state, tls, foundation, live, source, reloading })
+        last_run::remember(foundation.store.as_ref(), &generation.registry).await?;
+        if mode == Mode::Real {
+            // Last, as the start needs the processor itself.
+            own_code::begin();
+        }
+        let (live, reloading, renewed) = (ArcSwap::from_pointee(generation), Mutex::default(), Notify::new());
+        Ok(App { master_key, store_state: state, tls, foundation, live, source, reloading, renewed })
     }
 }
 
@@ -277,6 +314,15 @@ fn open_audit(
     metrics: &Metrics,
     faults: &mut Faults<'_>,
 ) -> Option<AuditLog> {
-    let file = config.log.audit.as_deref().filter(|_| mode != Mode::Rehearsal && faults.is_empty());
+    let file = config.log.audit.as_deref().filter(|_| !mode.is_rehearsal() && faults.is_empty());
     faults.take("log.audit", AuditLog::open(file, clock.clone(), metrics.clone()))
+}
+
+fn event_limits(config: &Config) -> events::Limits {
+    let events = &config.events;
+    events::Limits {
+        max_age: events.max_age,
+        max_entries: u64::try_from(events.max_entries).unwrap_or(u64::MAX),
+        keep_dead: events.keep_dead,
+    }
 }

@@ -8,8 +8,10 @@ use crate::audit::AuditLog;
 use crate::clock::Clock;
 use crate::config::model::{Algorithm, Config};
 use crate::entropy::Entropy;
+use crate::events::Events;
 use crate::flow::clients::ClientDirectory;
 use crate::flow::directory::Directories;
+use crate::flow::sync::{self, NamedSource};
 use crate::flow::{Core, Settings, backends};
 use crate::http::paths::RoutePaths;
 use crate::http::routes;
@@ -40,6 +42,10 @@ pub(super) struct Foundation {
     pub(super) supervision: Supervision,
     /// Backends of the embedding program.
     pub(super) embedded: Vec<Backend>,
+    /// Account sources of the embedding program.
+    pub(super) sources: Vec<NamedSource>,
+    /// Its sinks are those of the start; their plugins are replaced.
+    pub(super) events: Arc<Events>,
     /// The process's variables.
     pub(super) environment: Vec<(String, String)>,
 }
@@ -67,13 +73,18 @@ impl Foundation {
         clients.read_stored(store.as_ref()).await?;
         let own_backends = plugins::own_backends(&config);
         let ever_own_backends = backends::remember(store.as_ref(), &own_backends).await?;
-        let embedded = self.embedded.iter().map(|backend| backend.name.as_str());
-        let plugin_hashes = plugins::hashes(&plugins.registry, embedded);
+        let embedded = self.embedded.iter().map(|backend| backend.name.clone());
+        let code = plugins::code(&plugins.registry, embedded);
         let extension_grants = plugins.extensions.iter().flat_map(|extension| extension.grant_types.clone()).collect();
         let directories = match before {
             Some(before) => before.directories.succeeded_by(plugins.directories),
             None => Directories::new(plugins.directories),
         };
+        let goes_on = |source: NamedSource| match before.and_then(|before| sync::find(before, &source.entry.plugin)) {
+            Some(before) => source.in_turn_with(before),
+            None => source,
+        };
+        let syncs = plugins.syncs.into_iter().map(goes_on).chain(self.sources.iter().cloned()).collect();
         let registry = Arc::new(plugins.registry);
         let core = Arc::new(Core {
             store,
@@ -90,10 +101,12 @@ impl Foundation {
             policies: plugins.policies,
             claims: plugins.claims,
             directories,
+            syncs,
             extensions: plugins.extensions,
             formats: plugins.formats,
             audit: self.audit.clone(),
-            plugin_hashes,
+            code,
+            events: self.events.clone(),
             metrics: self.metrics.clone(),
             settings: Settings { extension_grants, ..settings(&config) },
             registry: registry.clone(),

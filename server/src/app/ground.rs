@@ -24,6 +24,14 @@ pub(super) enum Mode {
     ReadOnly,
     /// Nothing on the disk: what a real build would do, it does in memory.
     Rehearsal,
+    /// As that, and without a store that another process has.
+    RehearsalBeside,
+}
+
+impl Mode {
+    pub(super) const fn is_rehearsal(self) -> bool {
+        matches!(self, Self::Rehearsal | Self::RehearsalBeside)
+    }
 }
 
 /// What became of the configured store.
@@ -101,7 +109,7 @@ impl Site<'_> {
         let options = SledOptions { path, cache_mib: self.config.store.cache_mib };
         match SledStore::open(options, self.clock.clone()) {
             Ok(store) => Ok((Arc::new(store), StoreState::Open)),
-            Err(OpenError::InUse { process, .. }) if self.mode == Mode::Rehearsal => {
+            Err(OpenError::InUse { process, .. }) if self.mode == Mode::RehearsalBeside => {
                 Ok((in_memory(), StoreState::InUse { process }))
             }
             Err(error) => Err(error.into()),
@@ -140,7 +148,9 @@ impl Site<'_> {
         let (clock, entropy) = (self.clock.clone(), self.entropy.clone());
         let keys = match self.mode {
             Mode::ReadOnly => KeyRing::open_as_stored(store, master, options, clock, entropy).await,
-            Mode::Real | Mode::Rehearsal => KeyRing::open(store, master, options, clock, entropy).await,
+            Mode::Real | Mode::Rehearsal | Mode::RehearsalBeside => {
+                KeyRing::open(store, master, options, clock, entropy).await
+            }
         };
         keys.map(Arc::new)
     }

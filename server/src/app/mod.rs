@@ -30,7 +30,7 @@ use generation::{Foundation, Generation};
 use reload::Source;
 use std::future::Future;
 use std::sync::Arc;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use warp::Filter;
 
 /// A wired server, not yet listening.
@@ -47,6 +47,8 @@ pub struct App {
     source: Option<Source>,
     /// Held by the reload that runs.
     reloading: Mutex<()>,
+    /// Told of each reload that has succeeded.
+    renewed: Notify,
 }
 
 impl App {
@@ -95,6 +97,12 @@ impl App {
         let audience = if self.config().listen.behind_proxy { Audience::Nobody } else { Audience::Loopback };
         let monitoring = monitor::routes(self.foundation.metrics.clone(), self.clone(), audience);
         server.serve(warp::service(monitoring.or(self.routes())), shutdown).await
+    }
+
+    /// Whether logins fail without this plugin.
+    #[must_use]
+    pub fn needs(&self, plugin: &str) -> bool {
+        plugins::needed(&self.config()).contains(plugin)
     }
 
     /// Serves health and figures on a listener of their own, for ever.

@@ -1,14 +1,20 @@
 //! The configured plugins in their places: the chain, the policies, the formats.
 
 use super::fault::Faults;
-use crate::config::model::{ClaimsEntry, Config, PluginEntry, PluginLimits, PluginSource, PolicyEntry};
+use crate::config::model::{
+    ClaimsEntry, Config, PluginEntry, PluginLimits, PluginSource, PolicyEntry, SinkEntry, SyncEntry,
+};
 use crate::entropy::{self, Entropy};
+use crate::events::NamedSink;
 use crate::flow::directory::NamedDirectory;
+use crate::flow::sync::NamedSource;
 use crate::flow::{NamedClaims, NamedExtension, NamedFormat, NamedPolicy};
+use crate::plugin::HostServices;
 use crate::plugin::chain::Backend;
+use crate::plugin::last_run::LastRun;
+use crate::plugin::own_code::Code;
 use crate::plugin::registry::{Environment, LoadError, LookupError, Registry, builtins};
 use crate::plugin::supervision::Supervision;
-use crate::plugin::{HostServices, own_code};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,19 +26,22 @@ const FORMATS: [&str; 2] = ["jwt", "opaque"];
 /// A folder for compiled components and copies of libraries.
 pub struct CacheDir {
     path: PathBuf,
+    /// One that is there and stays as it is.
+    known: Option<PathBuf>,
     /// Removed with this.
     passing: bool,
 }
 
 impl CacheDir {
-    /// The one in the data folder; where that is not there and nothing is to be made, one elsewhere for the time being.
+    /// The one in the data folder; where nothing is to be made, that is only read, and what is new goes elsewhere for the
+    /// time being.
     pub fn new(config: &Config, may_make: bool, entropy: &dyn Entropy) -> Self {
         let path = config.data_dir.join("plugins");
-        if may_make || path.exists() {
-            return Self { path, passing: false };
+        if may_make {
+            return Self { path, known: None, passing: false };
         }
         let name = format!("pintle-{:016x}", u64::from_ne_bytes(entropy::array(entropy)));
-        Self { path: std::env::temp_dir().join(name), passing: true }
+        Self { known: path.exists().then_some(path), path: std::env::temp_dir().join(name), passing: true }
     }
 }
 
@@ -53,6 +62,8 @@ pub struct Tools<'a> {
     pub embedded: &'a [Backend],
     /// Where secrets given as `{ env }` are looked up.
     pub variables: &'a [(String, String)],
+    /// Which bundled plugins ran last.
+    pub last_run: LastRun,
 }
 
 /// The plugins, and where each is used.
@@ -63,22 +74,31 @@ pub struct Plugins {
     pub policies: Vec<NamedPolicy>,
     pub claims: Vec<NamedClaims>,
     pub extensions: Vec<NamedExtension>,
+    pub sinks: Vec<NamedSink>,
     /// Backends of the chain, and extension grants, that can be asked about their accounts.
     pub directories: Vec<NamedDirectory>,
+    /// Whose accounts are copied.
+    pub syncs: Vec<NamedSource>,
     /// The configured one first.
     pub formats: Vec<NamedFormat>,
 }
 
 /// Loads the plugins of the configuration, and the two formats that need no entry. `None` once there are faults.
 pub async fn load(config: &Config, tools: Tools<'_>, cache: &CacheDir, faults: &mut Faults<'_>) -> Option<Plugins> {
-    let Tools { services, supervision, embedded, variables } = tools;
+    let Tools { services, supervision, embedded, variables, last_run } = tools;
     let services = services.clone();
     let mut entries: BTreeMap<String, PluginEntry> = config.plugins.clone();
     for name in FORMATS {
         entries.entry(name.to_owned()).or_insert_with(|| builtin(name));
     }
-    let environment =
-        Environment { services, builtins: builtins(), cache_dir: cache.path.clone(), variables: variables.to_vec() };
+    let environment = Environment {
+        services,
+        builtins: builtins(),
+        cache_dir: cache.path.clone(),
+        known_dir: cache.known.clone(),
+        variables: variables.to_vec(),
+        last_run,
+    };
     let registry = match Registry::load_supervised(&entries, &config.trust, &environment, supervision).await {
         Ok(registry) => registry,
         Err(errors) => {
@@ -94,10 +114,13 @@ pub async fn load(config: &Config, tools: Tools<'_>, cache: &CacheDir, faults: &
     let policies = policies(config, &registry, faults);
     let claims = claims(config, &registry, faults);
     let extensions = extensions(config, &registry, faults);
+    let sinks = sinks(config, &registry, faults);
     let directories = directories(config, &registry);
+    let syncs = syncs(config, &registry, faults);
     let formats = formats(config, &registry);
     let formats = faults.take("tokens.access.format", formats)?;
-    faults.is_empty().then_some(Plugins { registry, chain, policies, claims, extensions, directories, formats })
+    let plugins = Plugins { registry, chain, policies, claims, extensions, sinks, directories, syncs, formats };
+    faults.is_empty().then_some(plugins)
 }
 
 /// A plugin's fault, at the key of its entry that it is about: what is wrong with the file is its `source`'s.
@@ -124,6 +147,7 @@ fn builtin(name: &str) -> PluginEntry {
         reuse: 1,
         network: Vec::new(),
         secrets: BTreeMap::new(),
+        allow_downgrade: false,
     }
 }
 
@@ -169,6 +193,14 @@ fn claims(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<
     config.claims.iter().enumerate().filter_map(source).collect()
 }
 
+fn sinks(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<NamedSink> {
+    let sink = |(index, entry): (usize, &SinkEntry)| {
+        let plugin = faults.take(&format!("events.sinks[{index}]"), registry.event_sink(&entry.plugin))?;
+        Some(NamedSink { entry: entry.clone(), plugin })
+    };
+    config.events.sinks.iter().enumerate().filter_map(sink).collect()
+}
+
 /// Every `grant_type` is one plugin's, and none of the core's own.
 fn extensions(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<NamedExtension> {
     let mut extensions: Vec<NamedExtension> = Vec::new();
@@ -200,6 +232,14 @@ fn directories(config: &Config, registry: &Registry) -> Vec<NamedDirectory> {
     chain.chain(extensions).collect()
 }
 
+fn syncs(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<NamedSource> {
+    let source = |(index, entry): (usize, &SyncEntry)| {
+        let source = faults.take(&format!("users.sync[{index}]"), registry.account_source(&entry.plugin))?;
+        Some(NamedSource::new(entry.clone(), source))
+    };
+    config.sync.iter().enumerate().filter_map(source).collect()
+}
+
 /// The configured format first, then the others that tokens may be of.
 fn formats(config: &Config, registry: &Registry) -> Result<Vec<NamedFormat>, LookupError> {
     let first = config.tokens.access.format.as_str();
@@ -221,16 +261,35 @@ pub fn needed(config: &Config) -> BTreeSet<&str> {
     chain.chain(policies).chain([config.tokens.access.format.as_str()]).collect()
 }
 
-/// A SHA-256 from its hexadecimal digits.
-pub fn hash(text: &str) -> Option<[u8; 32]> {
-    let digits = (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok());
-    digits.collect::<Option<Vec<u8>>>()?.try_into().ok()
-}
-
 /// Which code each plugin is; that of `embedded` ones is the program's own.
 #[must_use]
-pub fn hashes<'a>(registry: &Registry, embedded: impl Iterator<Item = &'a str>) -> HashMap<String, [u8; 32]> {
-    let loaded = registry.plugins().map(|plugin| (plugin.name.as_str(), plugin.sha256.as_deref()));
-    let all = loaded.chain(embedded.map(|name| (name, own_code::sha256())));
-    all.filter_map(|(name, sha256)| Some((name.to_owned(), hash(sha256?)?))).collect()
+pub fn code(registry: &Registry, embedded: impl Iterator<Item = String>) -> HashMap<String, Code> {
+    let loaded = registry.plugins().filter_map(|plugin| Some((plugin.name.clone(), plugin.code?)));
+    loaded.chain(embedded.map(|name| (name, Code::Own))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, LoadOptions};
+    use crate::entropy::SystemEntropy;
+
+    #[test]
+    fn where_nothing_is_to_be_made_the_folder_is_only_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = config::load(&LoadOptions::default()).unwrap().config;
+        config.data_dir = folder.path().to_owned();
+        let kept = folder.path().join("plugins");
+        let dir = |may_make| CacheDir::new(&config, may_make, &SystemEntropy);
+        assert_eq!(dir(false).known, None);
+        std::fs::create_dir(&kept).unwrap();
+        let (real, rehearsed) = (dir(true), dir(false));
+        assert_eq!((&real.path, &real.known), (&kept, &None));
+        assert_eq!(rehearsed.known.as_ref(), Some(&kept));
+        let passing = rehearsed.path.clone();
+        assert!(!passing.starts_with(folder.path()));
+        std::fs::create_dir(&passing).unwrap();
+        drop((real, rehearsed));
+        assert!(kept.exists() && !passing.exists());
+    }
 }

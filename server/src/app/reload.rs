@@ -10,6 +10,9 @@ use crate::audit::{AuditEvent, AuditKind};
 use crate::config::ConfigErrors;
 use crate::config::model::Config;
 use crate::keys::KeyError;
+use crate::plugin::last_run::{self, LastRun};
+use crate::plugin::own_code;
+use crate::plugin::private_dir::hex;
 use crate::plugin::registry::{LoadedPlugin, Registry};
 use futures_util::future::join_all;
 use pintle_plugin_api::CallContext;
@@ -66,6 +69,9 @@ pub struct PluginChange {
     pub old: Option<Code>,
     /// After.
     pub new: Option<Code>,
+    /// Of the code after.
+    #[serde(skip)]
+    pub(super) sha256: Option<[u8; 32]>,
 }
 
 /// Which code a plugin is.
@@ -102,27 +108,35 @@ impl App {
         let places = config.places.clone();
         let mut faults = Faults::new(&places);
         let secrets = fetch::secrets(&config, &self.foundation.environment, &mut faults);
-        let loaded = self.load(&config, &mut faults).await;
-        let Some(loaded) = loaded.filter(|_| faults.is_empty()) else { return Err(unusable(faults.into_found())) };
+        let last_run = LastRun::read(self.foundation.store.as_ref()).await.map_err(StartError::from)?;
+        let loaded = self.load(&config, last_run, &mut faults).await;
+        let Some(mut loaded) = loaded.filter(|_| faults.is_empty()) else { return Err(unusable(faults.into_found())) };
         let changes = changes(&before, &config, &loaded.registry, named);
         let warnings =
             examine(&before.registry, &loaded.registry, &changes, |plugin| self.is_off(plugin), &mut faults).await;
         if !faults.is_empty() {
             return Err(unusable(faults.into_found()));
         }
+        let sinks = std::mem::take(&mut loaded.sinks);
         let generation = self.foundation.raise(config, loaded, secrets, Some(&before.served.core)).await?;
         self.foundation.keys.reconfigure(key_options(&generation.config)).await?;
         let (clients_added, clients_removed) = clients(&before.config, &generation.config);
         self.live.store(Arc::new(generation));
+        self.foundation.events.replace_plugins(sinks);
+        self.renewed.notify_one();
         // A client may have been added by command to what served until now.
         let core = self.core();
         if let Err(error) = core.clients.read_stored(core.store.as_ref()).await {
             tracing::warn!(%error, "the clients could not be read again");
         }
+        // They run already: a failure here is no reason to say that nothing has changed.
+        if let Err(error) = last_run::remember(core.store.as_ref(), &core.registry).await {
+            tracing::warn!(%error, "the versions of bundled plugins could not be noted");
+        }
         Ok(Reloaded { plugins: changes, clients_added, clients_removed, needs_restart, warnings })
     }
 
-    async fn load(&self, config: &Config, faults: &mut Faults<'_>) -> Option<Plugins> {
+    async fn load(&self, config: &Config, last_run: LastRun, faults: &mut Faults<'_>) -> Option<Plugins> {
         let foundation = &self.foundation;
         let cache = CacheDir::new(config, faults.is_empty(), &*foundation.entropy);
         let tools = Tools {
@@ -130,6 +144,7 @@ impl App {
             supervision: &foundation.supervision,
             embedded: &foundation.embedded,
             variables: &foundation.environment,
+            last_run,
         };
         plugins::load(config, tools, &cache, faults).await
     }
@@ -164,10 +179,9 @@ fn names(plugins: &[PluginChange]) -> Vec<&str> {
 }
 
 fn verdict(plugin: &PluginChange) -> crate::audit::PluginVerdict {
-    let sha256 = plugin.new.as_ref().and_then(|code| plugins::hash(code.sha256.as_deref()?));
     crate::audit::PluginVerdict {
         name: plugin.name.as_str().into(),
-        sha256,
+        sha256: plugin.sha256,
         verdict: plugin.change.into(),
         ms: 0,
         reason: None,
@@ -190,14 +204,18 @@ fn changes(before: &Generation, config: &Config, registry: &Registry, named: Opt
             (old, new) if old != new || entries_differ => "changed",
             _ => "unchanged",
         };
-        PluginChange { name: name.to_owned(), change, old, new }
+        let sha256 = registry.plugin(name).and_then(|plugin| plugin.code?.sha256());
+        PluginChange { name: name.to_owned(), change, old, new, sha256 }
     };
     let changes = known.into_iter().map(change);
     changes.filter(|plugin| plugin.change != "unchanged" || named == Some(&plugin.name)).collect()
 }
 
 fn code(plugin: &Arc<LoadedPlugin>) -> Code {
-    Code { version: plugin.version.clone(), sha256: plugin.sha256.clone() }
+    Code {
+        version: plugin.version.clone(),
+        sha256: plugin.code.and_then(own_code::Code::sha256).map(|hash| hex(&hash)),
+    }
 }
 
 /// Whether each plugin works. What has changed or was named has to; of the rest none may be worse than before, and that its

@@ -13,6 +13,7 @@ pub(super) fn keep(running: &Config, read: Config) -> (Config, Vec<&'static str>
         lockout: Lockout { count_client_addresses: read.lockout.count_client_addresses, ..running.lockout.clone() },
         store: StoreOptions { cache_mib: running.store.cache_mib, ..read.store.clone() },
         log: running.log.clone(),
+        events: running.events.clone(),
         monitoring: running.monitoring.clone(),
         development: running.development.clone(),
         ..read.clone()
@@ -25,6 +26,7 @@ pub(super) fn keep(running: &Config, read: Config) -> (Config, Vec<&'static str>
         ("lockout", kept.lockout != read.lockout),
         ("store.cache_mib", kept.store.cache_mib != read.store.cache_mib),
         ("log", kept.log != read.log),
+        ("events", kept.events != read.events),
         ("monitoring", kept.monitoring != read.monitoring),
         ("development", kept.development != read.development),
     ];
@@ -52,6 +54,7 @@ mod tests {
             ("PINTLE_LOCKOUT__MAX_ENTRIES", "2000", "lockout"),
             ("PINTLE_STORE__CACHE_MIB", "9", "store.cache_mib"),
             ("PINTLE_LOG__FILTER", "warn", "log"),
+            ("PINTLE_EVENTS__MAX_AGE", "9m", "events"),
             ("PINTLE_MONITORING__ADDRESS", "127.0.0.1:9", "monitoring"),
         ] {
             let running = read(&[]);

@@ -1,9 +1,12 @@
-//! What a server does without being asked: key rotation, the expiry sweep, the figures of the metrics.
+//! What a server does without being asked: key rotation, events, the expiry sweep, the figures of the metrics.
 
 use super::{App, plugins};
+use crate::flow::Core;
+use crate::flow::sync::{NamedSource, schedule};
 use crate::http::monitor::Readiness;
 use crate::store::{Key, StoreStats};
 use async_trait::async_trait;
+use futures_util::future::join_all;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +14,23 @@ use std::time::Duration;
 const KEYS_EVERY: Duration = Duration::from_secs(60);
 /// How often figures are taken.
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
+/// After a sync that the store did not take.
+const SYNC_PAUSE: Duration = Duration::from_secs(30);
 /// Between two steps of a sweep, so that it never crowds out requests.
 const SWEEP_PAUSE: Duration = Duration::from_millis(20);
 
 impl App {
-    /// Runs for ever; to be spawned beside serving.
+    /// Runs for ever; to be spawned beside serving. When it has been ended, [`Self::conclude`] is due.
     pub async fn upkeep(self: Arc<Self>) {
-        tokio::join!(self.follow_store(), self.sweep(), self.take_figures());
+        let events = self.foundation.events.run();
+        tokio::join!(self.follow_store(), self.sweep(), self.take_figures(), self.sync_all(), events);
+    }
+
+    /// Stores what was still in memory. The last thing to do.
+    pub async fn conclude(&self) {
+        if let Err(error) = self.foundation.events.flush().await {
+            tracing::error!(%error, "the last events are lost");
+        }
     }
 
     async fn follow_store(&self) {
@@ -43,6 +56,29 @@ impl App {
                     self.pause(self.config().store.sweep_every).await;
                 }
             }
+        }
+    }
+
+    /// The accounts of all sources, those of the next reading once a reload has brought one: a run goes on from the last
+    /// step that was committed.
+    async fn sync_all(&self) {
+        loop {
+            let core = self.core();
+            tokio::select! {
+                _ = join_all(core.syncs.iter().map(|source| self.sync(&core, source))), if !core.syncs.is_empty() => {}
+                () = self.renewed.notified() => {}
+            }
+        }
+    }
+
+    /// One plugin's accounts.
+    async fn sync(&self, core: &Core, source: &NamedSource) {
+        loop {
+            let wait = schedule::tick(core, source).await.unwrap_or_else(|error| {
+                tracing::error!(plugin = source.entry.plugin, %error, "accounts could not be synced");
+                SYNC_PAUSE
+            });
+            self.pause(wait).await;
         }
     }
 

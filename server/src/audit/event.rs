@@ -3,58 +3,69 @@ use serde::{Serialize, Serializer};
 use std::fmt::Write;
 use std::net::IpAddr;
 
-/// What was decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub enum AuditKind {
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $kind:ident = $name:literal,)+) => {
+        /// What was decided.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum AuditKind {
+            $($(#[doc = $doc])+ $kind,)+
+        }
+
+        impl AuditKind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// As it stands in the log.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// A token endpoint's success; a refresh too.
-    #[serde(rename = "token.issued")]
-    TokenIssued,
+    TokenIssued = "token.issued",
     /// A token endpoint's error answer.
-    #[serde(rename = "token.refused")]
-    TokenRefused,
+    TokenRefused = "token.refused",
     /// A revocation by its client, a user's change, a command, or a replay.
-    #[serde(rename = "token.revoked")]
-    TokenRevoked,
+    TokenRevoked = "token.revoked",
     /// A used code or refresh token came again, and its family ended.
-    #[serde(rename = "token.replayed")]
-    TokenReplayed,
+    TokenReplayed = "token.replayed",
     /// A revocation of a token that is not known, or another client's: nothing was ended, and the answer is 200 all the
     /// same (RFC 7009 §2.2).
-    #[serde(rename = "token.not_revoked")]
-    TokenNotRevoked,
+    TokenNotRevoked = "token.not_revoked",
     /// A token was introspected.
-    #[serde(rename = "token.introspected")]
-    TokenIntrospected,
+    TokenIntrospected = "token.introspected",
     /// An introspection or revocation was refused.
-    #[serde(rename = "token.request_refused")]
-    TokenRequestRefused,
+    TokenRequestRefused = "token.request_refused",
     /// An authorization code was issued.
-    #[serde(rename = "code.issued")]
-    CodeIssued,
+    CodeIssued = "code.issued",
     /// An authorization request was refused.
-    #[serde(rename = "code.refused")]
-    CodeRefused,
+    CodeRefused = "code.refused",
     /// A client's credentials were wrong.
-    #[serde(rename = "client.rejected")]
-    ClientRejected,
+    ClientRejected = "client.rejected",
     /// A user's password was right. The request's own line follows: a login can still end without a token.
-    #[serde(rename = "login.accepted")]
-    LoginAccepted,
+    LoginAccepted = "login.accepted",
     /// It was not, or the account may not log in.
-    #[serde(rename = "login.rejected")]
-    LoginRejected,
+    LoginRejected = "login.rejected",
     /// A backend failed, so that nothing was decided.
-    #[serde(rename = "login.failed")]
-    LoginFailed,
+    LoginFailed = "login.failed",
     /// A try was not made: too many failures before. Stands for the request's own line.
-    #[serde(rename = "lockout")]
-    Lockout,
+    Lockout = "lockout",
     /// A command on the admin socket or the command line.
-    #[serde(rename = "admin")]
-    Admin,
+    Admin = "admin",
     /// Configuration and plugins were reloaded, with the plugins that have changed; or not, with an error.
-    #[serde(rename = "reload")]
-    Reload,
+    Reload = "reload",
+}
+
+impl Serialize for AuditKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 /// One plugin's part in a decision.
@@ -129,6 +140,20 @@ impl AuditEvent {
         }
     }
 
+    /// What an event sink calls it: a command by its name, anything else as the log does.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.action.unwrap_or_else(|| self.event.name())
+    }
+
+    /// The same, ended otherwise: as `event`, with the error `code`.
+    #[must_use]
+    pub const fn ended(mut self, event: AuditKind, code: &'static str) -> Self {
+        self.event = event;
+        self.error = Some(code);
+        self
+    }
+
     /// The request: its id, and the client's address, if any.
     #[must_use]
     pub fn request(mut self, id: impl Into<Text>, ip: Option<IpAddr>) -> Self {
@@ -157,7 +182,7 @@ impl AuditEvent {
         self
     }
 
-    /// The client's id, as claimed until it is authenticated.
+    /// The client's id, that of a client there is: as claimed until it is authenticated.
     #[must_use]
     pub fn client(mut self, id: impl Into<Text>) -> Self {
         self.client = Some(id.into());

@@ -1,14 +1,15 @@
 //! Commands for the running server, or on the store where none runs.
 
 use super::args::{
-    ClientCommand, KeysCommand, LockoutCommand, PluginOperation, TokenCommand, TokenRevoke, UserAdd, UserCommand,
+    ClientCommand, EventCommand, EventSelection, KeysCommand, LockoutCommand, PluginOperation, TokenCommand,
+    TokenRevoke, UserAdd, UserCommand,
 };
 use super::exit::Failure;
 use super::open::Opening;
 use super::patience::{Obstacle, patiently};
-use super::{block_on, log, owner, password, text};
+use super::{block_on, log, owner, password, text, transfer};
 use pintle::admin::client::Connection;
-use pintle::admin::{self, Command, NewClient, NewUser, Release, RevokeTarget, SecretText};
+use pintle::admin::{self, Command, EventChoice, NewClient, NewUser, Release, RevokeTarget, SecretText};
 use pintle::app::App;
 use pintle::config::model::Config;
 use serde_json::{Map, Value};
@@ -54,9 +55,28 @@ const PLUGINS: &[(&str, &str)] = &[
     ("WHY", "why"),
 ];
 
+const EVENTS: &[(&str, &str)] = &[
+    ("ID", "id"),
+    ("SINK", "sink"),
+    ("KIND", "kind"),
+    ("HAPPENED", "happened_at"),
+    ("TRIES", "tries"),
+    ("NEXT TRY", "next_try_at"),
+    ("WHY", "error"),
+];
+const DEAD_LETTERS: &[(&str, &str)] = &[
+    ("ID", "id"),
+    ("SINK", "sink"),
+    ("KIND", "kind"),
+    ("HAPPENED", "happened_at"),
+    ("TRIES", "tries"),
+    ("GIVEN UP", "died_at"),
+    ("WHY", "error"),
+];
+
 /// How an answer is shown to people.
 #[derive(Clone, Copy)]
-enum Shown {
+pub(super) enum Shown {
     Table(&'static [(&'static str, &'static str)]),
     Object,
     /// In a sentence of its own.
@@ -68,6 +88,8 @@ pub fn user(open: &Opening, json: bool, command: UserCommand) -> Result<(), Fail
     let (command, shown) = match command {
         UserCommand::Add(add) => (Command::UserAdd(new_user(add)?), Shown::Object),
         UserCommand::List => (Command::UserList { after: None }, Shown::Table(USERS)),
+        UserCommand::Import(import) => return transfer::import(open, json, &import),
+        UserCommand::Export(export) => return transfer::export(open, &export),
         UserCommand::Show(name) => (Command::UserShow { user: name.user }, Shown::Object),
         UserCommand::Passwd { user, password_stdin } => {
             let password = password::new(password_stdin)?;
@@ -178,7 +200,27 @@ pub fn plugin(open: &Opening, json: bool, operation: PluginOperation) -> Result<
     }
 }
 
-fn answer(open: &Opening, json: bool, command: Command, shown: Shown) -> Result<(), Failure> {
+pub fn event(open: &Opening, json: bool, command: EventCommand) -> Result<(), Failure> {
+    let (command, shown) = match command {
+        EventCommand::List { sink, dead } => {
+            let columns = if dead { DEAD_LETTERS } else { EVENTS };
+            (Command::EventList { sink, dead, after: None }, Shown::Table(columns))
+        }
+        EventCommand::Replay(selection) => (Command::EventReplay(selection.into()), Shown::Object),
+        EventCommand::Drop { selection, waiting } => {
+            (Command::EventDrop { choice: selection.into(), waiting }, Shown::Object)
+        }
+    };
+    answer(open, json, command, shown)
+}
+
+impl From<EventSelection> for EventChoice {
+    fn from(selection: EventSelection) -> Self {
+        Self { id: selection.id, sink: selection.sink }
+    }
+}
+
+pub(super) fn answer(open: &Opening, json: bool, command: Command, shown: Shown) -> Result<(), Failure> {
     log::install_for_command()?;
     let answer = block_on(execute(open, command))?;
     match (json, shown) {
@@ -195,18 +237,22 @@ fn list(answer: &Value) -> &[Value] {
 }
 
 pub async fn execute(open: &Opening, command: Command) -> Result<Value, Failure> {
-    let config = open.load()?.config;
-    let mut place = patiently(&*open.surroundings.clock, async || Place::find(open, &config, &command).await).await?;
-    place.execute(command).await
+    Place::find_for(open, &command).await?.execute(command).await
 }
 
 /// Where a command is done.
-enum Place {
+pub(super) enum Place {
     Server(Connection),
     Store(Box<App>),
 }
 
 impl Place {
+    /// The place for commands such as this one.
+    pub(super) async fn find_for(open: &Opening, command: &Command) -> Result<Self, Failure> {
+        let config = open.load()?.config;
+        patiently(&*open.surroundings.clock, async || Self::find(open, &config, command).await).await
+    }
+
     async fn find(open: &Opening, config: &Config, command: &Command) -> Result<Self, Obstacle> {
         if let Some(connection) = Connection::open(&config.data_dir).await? {
             return Ok(Self::Server(connection));
@@ -216,6 +262,14 @@ impl Place {
         let builder = if command.only_reads() { builder.read_only() } else { builder };
         let app = builder.build().await.map_err(Obstacle::of_start)?;
         Ok(Self::Store(Box::new(app)))
+    }
+
+    /// Does the command; of a list one page.
+    pub(super) async fn once(&mut self, command: Command) -> Result<Value, Failure> {
+        Ok(match self {
+            Self::Server(connection) => connection.execute(&command).await?,
+            Self::Store(app) => admin::execute(&app.core(), command).await?,
+        })
     }
 
     /// Does the command; of a list all pages.

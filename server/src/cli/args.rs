@@ -1,6 +1,9 @@
 //! What can be asked on the command line.
 
 use super::exit::EXIT_CODES;
+#[cfg(feature = "wasm")]
+use super::plugin::args as bundles;
+use super::user_rows::Format;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pintle::oauth::client::{ClientType, GrantType};
 use std::net::IpAddr;
@@ -71,6 +74,13 @@ open; where there is none, none is made. Plugins are compiled and kept in the da
         #[command(subcommand)]
         command: UserCommand,
     },
+    /// The accounts that are copied from plugins ([users] sync)
+    Sync {
+        #[command(flatten)]
+        output: Output,
+        #[command(subcommand)]
+        command: SyncCommand,
+    },
     /// Clients; those of the configuration are shown and cannot be changed by command
     Client {
         #[command(flatten)]
@@ -114,6 +124,13 @@ The same as SIGHUP, with an answer: what has changed, and which keys need a rest
         output: Output,
         #[command(subcommand)]
         command: ExplainCommand,
+    },
+    /// Events that wait for plugins of the kind event-sink, and those that were given up
+    Event {
+        #[command(flatten)]
+        output: Output,
+        #[command(subcommand)]
+        command: EventCommand,
     },
     /// Look after plugins, and make them
     Plugin {
@@ -165,6 +182,82 @@ pub enum UserCommand {
     /// Remove an account, and end everything the user was given
     #[command(after_help = "Examples:\n  pintle user remove dory")]
     Remove(UserName),
+    /// Make accounts of a file, with their password hashes; refused lines are reported
+    #[command(after_help = "Examples:
+  pintle user import users.csv --dry-run
+  pintle user import users.jsonl --update
+  other-system-export | pintle user import - --format jsonl
+
+CSV has a line of column names: username, password_hash, name, email, groups (a;b, or a list in JSON), disabled.
+JSON lines have the same as keys. A hash is an Argon2 PHC string; a login hashes it anew where its costs differ.
+An id and created_at, as exports have them, are passed over. Exit code 1 where lines were refused.")]
+    Import(UserImport),
+    /// Write all accounts, with their password hashes, as CSV or JSON lines
+    #[command(after_help = "Examples:
+  pintle user export --output users.jsonl
+  pintle user export --format csv --output users.csv
+
+The file can be read by its owner only. Whoever has it can try passwords at leisure.")]
+    Export(UserExport),
+}
+
+/// What to import.
+#[derive(Debug, Args)]
+pub struct UserImport {
+    /// The file; - is standard input
+    pub file: PathBuf,
+    /// How it is written; by its name, if left out
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Change accounts that are there already, instead of refusing them; another password ends what they were given
+    #[arg(long)]
+    pub update: bool,
+    /// Change nothing, and say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Where to.
+#[derive(Debug, Args)]
+pub struct UserExport {
+    /// How it is written; by the file's name, or JSON lines, if left out
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// The file; standard output, if left out
+    #[arg(long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `pintle sync …`.
+#[derive(Debug, Subcommand)]
+pub enum SyncCommand {
+    /// List the plugins whose accounts are synced, and how it went
+    #[command(after_help = "Examples:\n  pintle sync list\n  pintle sync list --json")]
+    List,
+    /// Sync now, or go on with a run that was cut off
+    #[command(after_help = "Examples:
+  pintle sync run erp
+  pintle sync run erp --full --dry-run
+  pintle sync run erp --full --force
+
+A run that would remove more than refuse_removal_over is refused (exit code 1), and --force makes it all the same.")]
+    Run(SyncRunArgs),
+}
+
+/// Which run.
+#[derive(Debug, Args)]
+pub struct SyncRunArgs {
+    /// The plugin's name
+    pub plugin: String,
+    /// Ask for all accounts instead of those that have changed: then the gone show
+    #[arg(long)]
+    pub full: bool,
+    /// Whatever it removes
+    #[arg(long)]
+    pub force: bool,
+    /// Change nothing, and list the differences
+    #[arg(long, conflicts_with = "force")]
+    pub dry_run: bool,
 }
 
 /// Which account.
@@ -391,6 +484,55 @@ pub struct LockoutRelease {
     pub all: bool,
 }
 
+/// `pintle event …`.
+#[derive(Debug, Subcommand)]
+pub enum EventCommand {
+    /// List events that no sink has taken yet, or dead letters, by sink, the oldest first
+    #[command(after_help = "Examples:
+  pintle event list
+  pintle event list --sink hook
+  pintle event list --dead --json")]
+    List {
+        /// Of this sink
+        #[arg(long, value_name = "PLUGIN")]
+        sink: Option<String>,
+        /// List those that were given up: refused by the sink, or older than events.max_age
+        #[arg(long)]
+        dead: bool,
+    },
+    /// Deliver dead letters once more, with their ids
+    #[command(after_help = "Examples:
+  pintle event replay 018bcfe5680000001f2e3d4c5b6a7988
+  pintle event replay --all --sink hook")]
+    Replay(EventSelection),
+    /// Remove dead letters for good
+    #[command(after_help = "Examples:
+  pintle event drop 018bcfe5680000001f2e3d4c5b6a7988
+  pintle event drop --all --sink hook
+  pintle event drop --all --sink former-hook --waiting")]
+    Drop {
+        #[command(flatten)]
+        selection: EventSelection,
+        /// Remove events that wait for delivery instead
+        #[arg(long)]
+        waiting: bool,
+    },
+}
+
+/// Which events.
+#[derive(Debug, Args)]
+pub struct EventSelection {
+    /// The event's id
+    #[arg(required_unless_present = "all", conflicts_with = "all")]
+    pub id: Option<String>,
+    /// All of them
+    #[arg(long)]
+    pub all: bool,
+    /// Only at this sink
+    #[arg(long, value_name = "PLUGIN")]
+    pub sink: Option<String>,
+}
+
 /// `pintle plugin …`.
 #[derive(Debug, Subcommand)]
 pub enum PluginCommand {
@@ -402,10 +544,114 @@ pub enum PluginCommand {
   pintle plugin build plugins/scope-rules
   pintle plugin build my-plugin --out-dir /etc/pintle/plugins
   pintle plugin build my-plugin --native
+  pintle plugin build my-plugin --bundle
 
 Prints the file and its SHA-256. A component is built with rustup's target wasm32-unknown-unknown
 or with Debian's toolchain, whichever is there; where neither is, the error says what to install.")]
     Build(PluginBuild),
+    /// Make a key pair to sign bundles with
+    #[command(after_help = "Examples:
+  pintle plugin keygen --out vendor.pem
+
+The private key goes to a new file that only its owner can read; the public one is printed as trust.keys takes it.")]
+    Keygen(bundles::Keygen),
+    /// Put a built plugin into one file
+    #[command(after_help = "Examples:
+  pintle plugin bundle my-plugin/dist
+  pintle plugin bundle plugin.toml config.schema.json my-plugin.wasm -o my-plugin-1.0.0.pintle
+  pintle plugin bundle plugin.toml --lib x86_64-unknown-linux-gnu=libmy_plugin.so
+
+From a folder: plugin.toml, config.schema.json and README.md (both optional), and one .wasm or lib/<target>.so.
+The same contents give the same bytes. plugin-api/BUNDLE.md has the format.")]
+    Bundle(bundles::BundleArgs),
+    /// Sign a bundle; a second key may sign it too
+    #[command(after_help = "Examples:
+  pintle plugin sign my-plugin-1.0.0.pintle --key vendor.pem")]
+    Sign(bundles::Sign),
+    /// Whether a bundle is signed by a trusted key
+    #[command(after_help = "Examples:
+  pintle plugin verify my-plugin-1.0.0.pintle --config /etc/pintle/pintle.toml
+  pintle plugin verify my-plugin-1.0.0.pintle --key ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+
+Without --key the keys are those of [trust] in the configuration. Exit code 1 where none of them has signed.")]
+    Verify(bundles::Verify),
+    /// Show what is in a bundle, and who claims to have signed it
+    #[command(after_help = "Examples:
+  pintle plugin inspect my-plugin-1.0.0.pintle
+  pintle plugin inspect my-plugin-1.0.0.pintle --json")]
+    Inspect(bundles::Inspect),
+    /// Load a plugin outside of any server, and let it check a configuration
+    #[command(after_help = "Examples:
+  pintle plugin check my-plugin-1.0.0.pintle
+  pintle plugin check my-plugin.wasm --config-json '{}'
+  pintle plugin check my-plugin-1.0.0.pintle --native
+
+A native plugin is run with your rights: --native says that this is meant. No signature is asked for.")]
+    Check(bundles::Check),
+    /// Make a project for a plugin that builds, tests and loads as it is
+    #[command(after_help = "Examples:
+  pintle plugin new crm --lang rust
+  pintle plugin new crm --lang c --native
+  pintle plugin new crm --lang js
+
+The contract and the SDK are in the project, in sdk/. Its README.md has the commands to build and test it.")]
+    New(PluginNew),
+    /// Try a built plugin with the conformance kit, outside of any server, and print a report
+    #[command(after_help = "Examples:
+  pintle plugin test dist/crm.wasm
+  pintle plugin test dist/crm.wasm --fixtures conformance.toml
+  pintle plugin test libcrm.so --fixtures conformance.toml --json > report.json
+
+The fixtures say what the plugin runs with: `config`, `secrets`, `upstream` (an origin, put in for {upstream} in the
+config), `username`, `password`, `disabled`, `unknown`, `scopes`, `grant_params`. Exit code 1 where a check fails.
+A native library runs with your rights.")]
+    Test(PluginTrial),
+    /// Time the calls of a built plugin, with fresh instances and with reused ones
+    #[command(after_help = "Examples:\n  pintle plugin bench dist/crm.wasm --fixtures conformance.toml")]
+    Bench(PluginTrial),
+}
+
+/// A new project.
+#[cfg(feature = "wasm")]
+#[derive(Debug, Args)]
+pub struct PluginNew {
+    /// The plugin's name, and the folder's: lower-case letters, digits and hyphens
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The language
+    #[arg(long, value_enum)]
+    pub lang: Language,
+    /// A native library instead of a component: rust, c
+    #[arg(long)]
+    pub native: bool,
+    /// The folder to make it in; the current one, if left out
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+}
+
+/// The languages of `plugin new`.
+#[cfg(feature = "wasm")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Language {
+    Rust,
+    C,
+    Js,
+    Python,
+}
+
+/// What to try.
+#[cfg(feature = "wasm")]
+#[derive(Debug, Args)]
+pub struct PluginTrial {
+    /// The plugin's file: a component, or a native library
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// A TOML file with the plugin's config and what it knows
+    #[arg(long, value_name = "FILE")]
+    pub fixtures: Option<PathBuf>,
+    /// The plugin's config, instead of that of the fixtures
+    #[arg(long, value_name = "JSON")]
+    pub config_json: Option<String>,
 }
 
 /// What to build.
@@ -424,6 +670,9 @@ pub struct PluginBuild {
     /// Make a native library for this machine
     #[arg(long)]
     pub native: bool,
+    /// Make a bundle of it, with plugin.toml, config.schema.json and README.md of the crate's folder
+    #[arg(long)]
+    pub bundle: bool,
     /// Fetch nothing
     #[arg(long)]
     pub offline: bool,

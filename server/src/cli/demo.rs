@@ -3,7 +3,7 @@
 use super::exit::Failure;
 use super::text;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use pintle::admin::{self, Command, ErrorKind, NewUser, SecretText};
+use pintle::admin::{self, Command, NewUser, SecretText};
 use pintle::app::App;
 use pintle::config::model::{Address, ClientType, Config, SecretSource};
 use pintle::entropy::{self, Entropy};
@@ -43,13 +43,13 @@ impl Demo {
     pub async fn install(&self, core: &Core) -> Result<(), Failure> {
         let Some((name, password)) = &self.user else { return Ok(()) };
         let password = SecretText(password.clone());
-        let again = Command::UserPasswd { user: name.clone(), password: password.clone() };
-        match admin::execute(core, again).await {
-            Err(error) if error.kind == ErrorKind::NotFound => {}
-            outcome => return Ok(outcome.map(drop)?),
-        }
-        let new = NewUser { username: name.clone(), password: Some(password), ..NewUser::default() };
-        Ok(admin::execute(core, Command::UserAdd(new)).await.map(drop)?)
+        let exists = core.accounts.by_username(name).await.map_err(Failure::unavailable)?.is_some();
+        let command = if exists {
+            Command::UserPasswd { user: name.clone(), password }
+        } else {
+            Command::UserAdd(NewUser { username: name.clone(), password: Some(password), ..NewUser::default() })
+        };
+        Ok(admin::execute(core, command).await.map(drop)?)
     }
 
     /// Prints the calls. `addresses`: where the server listens.

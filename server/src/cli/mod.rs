@@ -14,8 +14,12 @@ mod password;
 mod patience;
 #[cfg(feature = "wasm")]
 mod plugin;
+mod progress;
 mod serve;
+mod sync;
 mod text;
+mod transfer;
+mod user_rows;
 
 use args::{Cli, Command};
 use clap::CommandFactory;
@@ -50,6 +54,7 @@ fn dispatch(cli: Cli, surroundings: Surroundings) -> Result<(), Failure> {
         Command::Serve => block_on(serve::serve(&open)),
         Command::Check { output } => block_on(check::check(&open, output.json)),
         Command::User { output, command } => admin::user(&open, output.json, command),
+        Command::Sync { output, command } => sync::sync(&open, output.json, command),
         Command::Client { output, command } => admin::client(&open, output.json, command),
         Command::Token { output, command } => admin::token(&open, output.json, command),
         Command::Keys { output, command } => admin::keys(&open, output.json, command),
@@ -58,11 +63,13 @@ fn dispatch(cli: Cli, surroundings: Surroundings) -> Result<(), Failure> {
             explain::login(&open, output.json, login)
         }
         Command::Reload { output } => admin::reload(&open, output.json, None),
+        #[cfg(not(feature = "wasm"))]
         Command::Plugin { output, command: args::PluginCommand::Operate(operation) } => {
             admin::plugin(&open, output.json, operation)
         }
+        Command::Event { output, command } => admin::event(&open, output.json, command),
         #[cfg(feature = "wasm")]
-        Command::Plugin { output, command: args::PluginCommand::Build(build) } => plugin::build(output.json, build),
+        Command::Plugin { output, command } => plugin::run(&open, output.json, command),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pintle", &mut script);

@@ -1,13 +1,39 @@
 //! `pintle plugin …`.
 
-use super::args::PluginBuild;
+pub mod args;
+mod check;
+mod file;
+mod make;
+mod new;
+mod trial;
+mod trust;
+
+use super::args::{PluginBuild, PluginCommand};
 use super::exit::Failure;
+use super::open::Opening;
 use super::text;
 use pintle::plugin::build::{self, BuildError, BuildOptions};
-use serde_json::{Value, json};
+use serde_json::json;
+
+/// Does what is asked.
+pub fn run(open: &Opening, json: bool, command: PluginCommand) -> Result<(), Failure> {
+    match command {
+        PluginCommand::Operate(operation) => super::admin::plugin(open, json, operation),
+        PluginCommand::Build(build) => self::build(json, build),
+        PluginCommand::Keygen(args) => trust::keygen(open, json, &args),
+        PluginCommand::Bundle(args) => make::bundle(json, &args),
+        PluginCommand::Sign(args) => trust::sign(json, &args),
+        PluginCommand::Verify(args) => trust::verify(open, json, &args),
+        PluginCommand::Inspect(args) => trust::inspect(json, &args),
+        PluginCommand::Check(args) => super::block_on(check::check(open, json, args)),
+        PluginCommand::New(options) => new::new(json, options),
+        PluginCommand::Test(options) => trial::test(open, json, options),
+        PluginCommand::Bench(options) => trial::bench(open, json, options),
+    }
+}
 
 /// Builds, with Cargo's progress on standard error.
-pub fn build(json: bool, build: PluginBuild) -> Result<(), Failure> {
+fn build(json: bool, build: PluginBuild) -> Result<(), Failure> {
     let options = BuildOptions {
         out_dir: build.out_dir,
         target_dir: build.target_dir,
@@ -24,6 +50,10 @@ pub fn build(json: bool, build: PluginBuild) -> Result<(), Failure> {
         BuildError::Toolchain(_) => Failure::unavailable(error),
         _ => Failure::refused(error),
     })?;
+    if build.bundle {
+        text::answer(json, &make::of_built(&build.crate_dir, &built, build.native)?);
+        return Ok(());
+    }
     let answer = json!({
         "name": built.about.name,
         "version": built.about.version,
@@ -32,9 +62,6 @@ pub fn build(json: bool, build: PluginBuild) -> Result<(), Failure> {
         "sha256": built.sha256,
         "bytes": built.size,
     });
-    match &answer {
-        Value::Object(object) if !json => text::print(&text::object(object)),
-        answer => text::print_json(answer),
-    }
+    text::answer(json, &answer);
     Ok(())
 }

@@ -6,6 +6,7 @@ use super::exit::Failure;
 use super::log;
 use super::open::Opening;
 use super::owner;
+use super::patience::{Obstacle, patiently};
 use pintle::admin::server::AdminSocket;
 use pintle::app::App;
 use pintle::config::model::Config;
@@ -26,8 +27,7 @@ pub async fn serve(open: &Opening) -> Result<(), Failure> {
     let demo = Demo::prepare(&config, &*open.surroundings.entropy);
     demo.iter().for_each(|demo| demo.equip(&mut config));
     owner::refuse_foreign_data(&config.data_dir)?;
-    let builder = open.builder(config).with_tls().reloads_from(source(open.options(), demo.clone()));
-    let app = Arc::new(builder.build().await?);
+    let app = Arc::new(build(open, &config, demo.as_ref()).await?);
     let signals = Signals::listen()?;
     let tls = app.tls.clone();
     let server = Server::bind(&app.config().listen, tls.clone(), app.core().entropy.clone());
@@ -43,11 +43,22 @@ pub async fn serve(open: &Opening) -> Result<(), Failure> {
     systemd::ready();
     let drained = app.clone().serve(server, shutdown(terminate, interrupt)).await;
     background.stop().await;
+    app.conclude().await;
     match drained {
         Drain::Finished => tracing::info!("every request was answered"),
         Drain::Cut { connections } => tracing::warn!(connections, "some requests were cut"),
     }
     Ok(())
+}
+
+/// Waits for a command that has the store for a moment.
+async fn build(open: &Opening, config: &Config, demo: Option<&Demo>) -> Result<App, Failure> {
+    patiently(&*open.surroundings.clock, async || {
+        let builder = open.builder(config.clone()).with_tls();
+        let builder = builder.reloads_from(source(open.options(), demo.cloned()));
+        builder.build().await.map_err(Obstacle::of_start)
+    })
+    .await
 }
 
 fn monitoring(app: &App) -> Result<Option<Server>, Failure> {

@@ -42,6 +42,8 @@ fn what_does_not_belong_together_is_refused() {
         "pintle lockout release",
         "pintle lockout release dory --all",
         "pintle lockout release --address nowhere",
+        "pintle event replay",
+        "pintle event drop abc --all",
         "pintle user add",
         "pintle user add dory --password secret",
         "pintle client add web",

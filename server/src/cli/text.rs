@@ -15,6 +15,15 @@ pub fn print_json(value: &Value) {
     print(&format!("{value:#}\n"));
 }
 
+/// Prints an answer as JSON, or an object for people.
+#[cfg(feature = "wasm")]
+pub fn answer(json: bool, answer: &Value) {
+    match answer {
+        Value::Object(object) if !json => print(&self::object(object)),
+        answer => print_json(answer),
+    }
+}
+
 /// A table with a column for each of `columns`: title and key.
 pub fn table(columns: &[(&str, &str)], rows: &[Value]) -> String {
     let mut cells = vec![columns.iter().map(|(title, _)| (*title).to_owned()).collect::<Vec<_>>()];

@@ -7,6 +7,7 @@ mod client_value;
 mod clients;
 mod development;
 pub mod error;
+mod events;
 mod keys;
 mod layer;
 mod listen;
@@ -29,6 +30,7 @@ mod warnings;
 
 pub use client_value::ClientValue;
 pub use error::{ConfigError, ConfigErrors, Place, Warning};
+pub use events::KINDS as EVENT_KINDS;
 pub use places::Places;
 
 use figment::value::Value;
@@ -157,9 +159,10 @@ fn read(table: &mut Table<'_>) -> Option<Config> {
     let trust = table.optional("trust", plugins::trust);
     let clients = table.key("clients", clients::clients);
     let plugins = table.key("plugins", plugins::plugins);
-    let chain = table.key("users", users::users);
+    let users = table.key("users", users::users);
     let claims = table.key("claims", users::claims);
     let scope_policies = table.key("scopes", users::scopes);
+    let events = table.optional("events", events::events);
     let development = table.optional("development", users::development);
     Some(Config {
         issuer,
@@ -181,9 +184,11 @@ fn read(table: &mut Table<'_>) -> Option<Config> {
         plugins,
         embedded: Vec::new(),
         places: Places::default(),
-        chain,
+        chain: users.chain,
+        sync: users.sync,
         claims,
         scope_policies,
+        events: events?,
         development,
     })
 }

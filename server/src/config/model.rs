@@ -51,10 +51,14 @@ pub struct Config {
     pub places: Places,
     /// `[users] chain`: who is asked, in order.
     pub chain: Vec<ChainEntry>,
+    /// `[users] sync`: whose accounts are copied.
+    pub sync: Vec<SyncEntry>,
     /// `[claims] sources`: who is asked for claims, in order.
     pub claims: Vec<ClaimsEntry>,
     /// `[scopes] policies`: plugins, all of which must grant a scope.
     pub scope_policies: Vec<PolicyEntry>,
+    /// `[events]`: who is told what happened.
+    pub events: Events,
     /// `[development]`: only on loopback.
     pub development: Option<Development>,
 }
@@ -346,7 +350,7 @@ pub struct Monitoring {
 pub struct Trust {
     /// `native` (false): whether native plugins may be loaded.
     pub native: bool,
-    /// `keys`: `ed25519:<base64>`, whose plugin signatures count.
+    /// `keys`: `ed25519:<base64>`, whose signatures of bundles count.
     pub keys: Vec<String>,
 }
 
@@ -391,7 +395,7 @@ pub struct ClientEntry {
 pub struct PluginEntry {
     /// `source`: `builtin:<name>` or a file, relative to the configuration file.
     pub source: PluginSource,
-    /// `sha256`: hex; demanded for a native plugin.
+    /// `sha256`: hex, of the file; demanded for a library, and for a bundle without a trusted signature.
     pub sha256: Option<String>,
     /// `config`: handed to the plugin as JSON.
     pub config_json: String,
@@ -408,6 +412,8 @@ pub struct PluginEntry {
     pub network: Vec<NetworkGrant>,
     /// `secrets`: what it may read by name.
     pub secrets: BTreeMap<String, SecretSource>,
+    /// `allow_downgrade` (false): a bundle of a lower version than the one last run is meant.
+    pub allow_downgrade: bool,
 }
 
 /// One of `network`: an origin, or `{ origin, private, ca }`.
@@ -424,7 +430,8 @@ pub struct NetworkGrant {
 impl std::fmt::Debug for PluginEntry {
     /// Without `config_json`, which may hold a plugin's passwords.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { source, sha256, config_json: _, allow, limits, required, reuse, network, secrets } = self;
+        let Self { source, sha256, config_json: _, allow, limits, required, reuse, network, secrets, allow_downgrade } =
+            self;
         f.debug_struct("PluginEntry")
             .field("source", source)
             .field("sha256", sha256)
@@ -434,6 +441,7 @@ impl std::fmt::Debug for PluginEntry {
             .field("reuse", reuse)
             .field("network", network)
             .field("secrets", secrets)
+            .field("allow_downgrade", allow_downgrade)
             .finish_non_exhaustive()
     }
 }
@@ -447,6 +455,8 @@ pub enum PluginSource {
     Wasm(PathBuf),
     /// `.so`, `.dylib`, `.dll`.
     Native(PathBuf),
+    /// `.pintle`.
+    Bundle(PathBuf),
 }
 
 /// `limits`: unset ones are the kind's.
@@ -535,4 +545,107 @@ pub struct ChainEntry {
     pub next_on_error: bool,
     /// `stale` (0): for how long a directory's last answer about an account stands in while it is down.
     pub stale: Duration,
+}
+
+/// `[events]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Events {
+    /// `sinks`: who is told.
+    pub sinks: Vec<SinkEntry>,
+    /// `max_age` (7 d): how long an event is tried before it becomes a dead letter.
+    pub max_age: Duration,
+    /// `max_entries` (100,000): of each sink, as many waiting ones and as many dead letters.
+    pub max_entries: usize,
+    /// `keep_dead` (30 d): how long a dead letter is kept.
+    pub keep_dead: Duration,
+}
+
+/// One entry of `[events] sinks`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SinkEntry {
+    /// The plugin's name.
+    pub plugin: String,
+    /// `kinds`: `login.rejected`, or `login.*`, or `*`; all, if left out.
+    pub kinds: Vec<String>,
+    /// `strict` (false): what is decided and cannot be stored for this sink is answered 503.
+    pub strict: bool,
+}
+
+/// One entry of `[users] sync`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyncEntry {
+    /// The plugin's name.
+    pub plugin: String,
+    /// `every` (10 min): from the end of a run to the next.
+    pub every: Duration,
+    /// `full_every` (1 d): how often a run names every account, so that those which are gone show.
+    pub full_every: Duration,
+    /// `refuse_removal_over` (5%): a run that would remove a larger share of the known accounts removes none.
+    pub refuse_removal_over: Share,
+}
+
+impl SyncEntry {
+    /// How a plugin is synced about which nothing else is said.
+    #[must_use]
+    pub const fn new(plugin: String) -> Self {
+        Self {
+            plugin,
+            every: Duration::from_secs(600),
+            full_every: Duration::from_secs(24 * 3600),
+            refuse_removal_over: Share(500),
+        }
+    }
+}
+
+/// A part of a whole, in hundredths of a percent: at most 10000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Share(pub u32);
+
+impl Share {
+    /// Whether `part` of `whole` is more than this.
+    #[must_use]
+    pub fn is_exceeded(self, part: u64, whole: u64) -> bool {
+        u128::from(part) * 10_000 > u128::from(whole) * u128::from(self.0)
+    }
+
+    /// Reads `5%` or `0.25%`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (whole, fraction) = text.strip_suffix('%')?.split_once('.').unwrap_or((text.strip_suffix('%')?, "0"));
+        let digits = |part: &str, most| (1..=most).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole, 3) || !digits(fraction, 2) {
+            return None;
+        }
+        let hundredths = whole.parse::<u32>().ok()? * 100 + format!("{fraction:0<2}").parse::<u32>().ok()?;
+        (hundredths <= 10_000).then_some(Self(hundredths))
+    }
+}
+
+impl std::fmt::Display for Share {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (whole, fraction) = (self.0 / 100, self.0 % 100);
+        match fraction {
+            0 => write!(f, "{whole}%"),
+            tenths if tenths % 10 == 0 => write!(f, "{whole}.{}%", tenths / 10),
+            _ => write!(f, "{whole}.{fraction:02}%"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Share;
+
+    #[test]
+    fn a_share_is_read_shown_and_compared() {
+        for (text, hundredths) in [("5%", 500), ("0%", 0), ("100%", 10_000), ("0.25%", 25), ("2.5%", 250)] {
+            assert_eq!(Share::parse(text), Some(Share(hundredths)), "{text}");
+            assert_eq!(Share(hundredths).to_string(), text);
+        }
+        for text in ["5", "%", "101%", "100.01%", "-1%", "5 %", "0.125%", ".5%", "5.%", "1e1%"] {
+            assert_eq!(Share::parse(text), None, "{text}");
+        }
+        assert!(Share(500).is_exceeded(6, 100) && !Share(500).is_exceeded(5, 100));
+        assert!(!Share(10_000).is_exceeded(7, 7) && Share(0).is_exceeded(1, u64::MAX));
+    }
 }

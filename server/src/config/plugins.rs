@@ -24,8 +24,8 @@ pub(super) const BUILTINS: [(&str, &str); 4] = [
 /// Host interfaces that a plugin gets only where its entry says so.
 const INTERFACES: [&str; 3] = ["crypto", "kv", "accounts"];
 
-const SOURCE: &str = "\"builtin:<name>\", or a file that ends in .wasm, .so, .dylib or .dll";
 const BREAKER: &str = "\"off\", or { share = 50, calls = 20, open_for = \"5s\" }";
+const SOURCE: &str = "\"builtin:<name>\", or a file that ends in .pintle, .wasm, .so, .dylib or .dll";
 const MILLISECOND: Duration = Duration::from_millis(1);
 const LONGEST_CALL: Duration = Duration::from_secs(600);
 
@@ -60,7 +60,19 @@ fn plugin(table: &mut Table<'_>) -> Option<PluginEntry> {
     let reuse = table.optional("reuse", |node| node.integer(1..=128)).unwrap_or(1);
     let network = table.optional("network", |node| node.list(grant)).unwrap_or_default();
     let secrets = table.optional("secrets", secrets).unwrap_or_default();
-    Some(PluginEntry { source: source?, sha256, config_json, allow, limits, required, reuse, network, secrets })
+    let allow_downgrade = table.optional("allow_downgrade", Node::boolean).unwrap_or_default();
+    Some(PluginEntry {
+        source: source?,
+        sha256,
+        config_json,
+        allow,
+        limits,
+        required,
+        reuse,
+        network,
+        secrets,
+        allow_downgrade,
+    })
 }
 
 fn grant(node: &Node<'_>) -> Option<NetworkGrant> {
@@ -108,6 +120,7 @@ fn source(node: &Node<'_>) -> Option<PluginSource> {
         return node.refuse(quoted(&text), expected, near.map(|help| help.replace('?', "\"?")));
     }
     match Path::new(&text).extension().and_then(|extension| extension.to_str()) {
+        Some("pintle") => Some(PluginSource::Bundle(node.resolve(&text))),
         Some("wasm") => Some(PluginSource::Wasm(node.resolve(&text))),
         Some("so" | "dylib" | "dll") => Some(PluginSource::Native(node.resolve(&text))),
         _ => {
@@ -178,6 +191,7 @@ fn trusted_key(node: &Node<'_>) -> Option<String> {
         let encoded = text.strip_prefix("ed25519:").ok_or(None)?;
         let bytes = base64::engine::general_purpose::STANDARD.decode(encoded).map_err(|_| None)?;
         // RFC 8410 §4: the key's 32 bytes behind a header of 12.
-        if matches!(bytes.len(), 32 | 44) { Ok(()) } else { Err(None) }
+        let is_spki = bytes.len() == 44 && bytes.starts_with(b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00");
+        if bytes.len() == 32 || is_spki { Ok(()) } else { Err(None) }
     })
 }

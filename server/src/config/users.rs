@@ -1,15 +1,50 @@
 //! `[users]`, `[scopes]` and `[development]`.
 
-use super::model::{ChainEntry, ClaimsEntry, Development, PolicyEntry};
+use super::model::{ChainEntry, ClaimsEntry, Development, PolicyEntry, Share, SyncEntry};
 use super::read::Node;
 use figment::value::Value;
 use std::time::Duration;
 
+const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// `[users]`: the chain.
-pub(super) fn users(node: &Node<'_>) -> Option<Vec<ChainEntry>> {
-    node.table(|table| table.key("chain", |node| node.list(chain_entry)))
+/// `[users]`.
+#[derive(Default)]
+pub(super) struct Users {
+    pub chain: Vec<ChainEntry>,
+    pub sync: Vec<SyncEntry>,
+}
+
+/// `[users]`: the chain, and whose accounts are copied.
+pub(super) fn users(node: &Node<'_>) -> Option<Users> {
+    node.table(|table| Users {
+        chain: table.key("chain", |node| node.list(chain_entry)),
+        sync: table.key("sync", |node| node.list(sync_entry)),
+    })
+}
+
+fn sync_entry(node: &Node<'_>) -> Option<SyncEntry> {
+    if !matches!(node.value, Value::Dict(..)) {
+        // As in the chain.
+        let plugin = node.text_as("a plugin's name, or { plugin = \"…\", every = \"10m\" }").unwrap_or_default();
+        return Some(SyncEntry::new(plugin));
+    }
+    node.table(|table| {
+        let plugin = table.required("plugin", "a plugin's name", Node::text);
+        let default = SyncEntry::new(plugin);
+        let time = |node: &Node<'_>| node.duration(MINUTE..=365 * 24 * HOUR);
+        SyncEntry {
+            every: table.optional("every", time).unwrap_or(default.every),
+            full_every: table.optional("full_every", time).unwrap_or(default.full_every),
+            refuse_removal_over: table.optional("refuse_removal_over", share).unwrap_or(default.refuse_removal_over),
+            ..default
+        }
+    })
+}
+
+fn share(node: &Node<'_>) -> Option<Share> {
+    let expected = "a share of 0% to 100%, such as \"5%\" or \"0.5%\"";
+    Share::parse(&node.checked(expected, |text| Share::parse(text).map(drop).ok_or(None))?)
 }
 
 fn chain_entry(node: &Node<'_>) -> Option<ChainEntry> {

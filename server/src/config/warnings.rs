@@ -25,11 +25,6 @@ pub(super) fn warn(config: &Config, files: &[PathBuf], report: &Report<'_>) {
     brute_force(config, report);
     issuer_elsewhere(config, report);
     master_key(config, report);
-    if !config.trust.keys.is_empty() {
-        let text = "this version does not check signatures: no plugin is trusted for such a key, a native one still needs \
-                    its sha256";
-        report.warn(&KeyPath::parse("trust.keys"), text);
-    }
     let in_files = config.clients.iter().flat_map(|client| &client.secrets);
     if in_files.into_iter().any(|secret| matches!(secret, SecretSource::Value(_))) {
         readable_files(files, report);

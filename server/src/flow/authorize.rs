@@ -45,7 +45,6 @@ pub async fn by_bearer_token(
     params: &Params,
 ) -> Result<Redirect, OAuthError> {
     let client_id = params.required("client_id")?;
-    call.trail.note(|facts| facts.claimed_client = Some(client_id.to_owned()));
     let client = core.clients.find(core.store.as_ref(), client_id).await?;
     let client = client.ok_or_else(|| OAuthError::invalid_request("client_id is not known"))?;
     call.trail.note(|facts| facts.client = Some(client.id.clone()));

@@ -3,12 +3,12 @@
 use super::records::StoredClient;
 use super::{Call, Core};
 use crate::keys::KeyRing;
-use crate::lockout::{AdmitError, TypedName};
+use crate::lockout::{Admission, AdmitError, TypedName};
 use crate::oauth::client::{Client, ClientSecret, GrantType};
 use crate::oauth::client_auth::PresentedClient;
 use crate::oauth::error::{ErrorCode, OAuthError};
 use crate::oauth::scope::Scope;
-use crate::password::HashError;
+use crate::password::{HashError, PasswordHasher};
 use crate::store::{Store, StoreError, record, record::Record};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -16,6 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use subtle::{Choice, ConstantTimeEq};
 use tokio::sync::Mutex;
+use tracing::Instrument;
 use zeroize::Zeroizing;
 
 const SECRET_DOMAIN: &str = "client-secret";
@@ -162,33 +163,25 @@ pub fn keyed_secret(keys: &KeyRing, client_id: &str, secret: &[u8]) -> [u8; 32] 
     keys.mac(SECRET_DOMAIN, &[client_id.as_bytes(), secret])
 }
 
-/// Authenticates the client of a request (RFC 6749 §2.3), and notes who it is, or who it said it was.
+/// Authenticates the client of a request (RFC 6749 §2.3), and notes who it is, or who it said it was where there is such a
+/// client: any other name may be a secret in the wrong place.
 ///
 /// # Errors
 /// `invalid_client`, the same for an unknown client and a wrong secret, and counted alike; 429 with `Retry-After` while the
 /// client at its address, or the address, is held back; 503 when the hashing threads are busy.
 pub async fn authenticate(core: &Core, call: &Call, presented: PresentedClient) -> Result<Arc<Client>, OAuthError> {
     let PresentedClient { id, secret, .. } = presented;
-    let outcome = check(core, call, &id, secret).await;
+    let found = core.clients.find(core.store.as_ref(), &id).await?;
+    let outcome = match secret {
+        Some(secret) => by_secret(core, call, &id, found.clone(), secret).await,
+        // Nothing was guessed, so nothing is counted.
+        None => found.clone().filter(|client| !client.is_confidential()).ok_or_else(refused),
+    };
     call.trail.note(|facts| match &outcome {
         Ok(client) => facts.client = Some(client.id.clone()),
-        Err(_) => facts.claimed_client = Some(id),
+        Err(_) => facts.claimed_client = found.map(|client| client.id.clone()),
     });
     outcome
-}
-
-async fn check(
-    core: &Core,
-    call: &Call,
-    id: &str,
-    secret: Option<Zeroizing<String>>,
-) -> Result<Arc<Client>, OAuthError> {
-    let client = core.clients.find(core.store.as_ref(), id).await?;
-    match secret {
-        Some(secret) => by_secret(core, call, id, client, &secret).await,
-        // Nothing was guessed, so nothing is counted.
-        None => client.filter(|client| !client.is_confidential()).ok_or_else(refused),
-    }
 }
 
 async fn by_secret(
@@ -196,7 +189,7 @@ async fn by_secret(
     call: &Call,
     id: &str,
     client: Option<Arc<Client>>,
-    secret: &Zeroizing<String>,
+    secret: Zeroizing<String>,
 ) -> Result<Arc<Client>, OAuthError> {
     let attempt = core.lockout.client(id, call.ip).await.map_err(held_back)?;
     // Hashed for an unknown client as well, so that it takes the same time.
@@ -210,7 +203,19 @@ async fn by_secret(
         admission.failed(TypedName::Unknown).await?;
         return Err(refused());
     };
-    match matches_phc(core, &client, secret).await {
+    // In a task of its own: where the client hangs up meanwhile, what counts is still whether its secret was right.
+    let check = by_phc(core.hasher.clone(), client, secret, admission).in_current_span();
+    tokio::spawn(check).await.map_err(OAuthError::unavailable)?
+}
+
+/// Checks a secret against the client's PHC strings, and ends the try.
+async fn by_phc(
+    hasher: Arc<PasswordHasher>,
+    client: Arc<Client>,
+    secret: Zeroizing<String>,
+    admission: Admission,
+) -> Result<Arc<Client>, OAuthError> {
+    match matches_phc(&hasher, &client, &secret).await {
         Ok(true) => {
             // Where the failures cannot be forgotten the secret is still right.
             if let Err(error) = admission.succeeded().await {
@@ -253,10 +258,10 @@ fn matches_keyed(client: &Client, presented: &[u8; 32]) -> bool {
     any.into()
 }
 
-async fn matches_phc(core: &Core, client: &Client, secret: &Zeroizing<String>) -> Result<bool, OAuthError> {
+async fn matches_phc(hasher: &PasswordHasher, client: &Client, secret: &str) -> Result<bool, OAuthError> {
     for kept in &client.secrets {
         let ClientSecret::Phc(phc) = kept else { continue };
-        let verdict = core.hasher.verify(phc, Zeroizing::new(secret.as_bytes().to_vec())).await;
+        let verdict = hasher.verify(phc, Zeroizing::new(secret.as_bytes().to_vec())).await;
         if verdict.map_err(hashing_failed)?.matches {
             return Ok(true);
         }

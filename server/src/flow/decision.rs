@@ -7,9 +7,18 @@ use crate::oauth::error::{ErrorCode, OAuthError};
 
 impl Core {
     /// Records the outcome of a request of the sort that `issued` and `refused` name.
-    pub fn record(&self, issued: AuditKind, refused: AuditKind, call: &Call, error: Option<&OAuthError>) {
-        if !self.audit.is_heard() {
-            return;
+    ///
+    /// # Errors
+    /// Its event is to be stored first and cannot be: the outcome must not hold.
+    pub async fn record(
+        &self,
+        issued: AuditKind,
+        refused: AuditKind,
+        call: &Call,
+        error: Option<&OAuthError>,
+    ) -> Result<(), OAuthError> {
+        if !self.audit.is_heard() && self.events.is_silent() {
+            return Ok(());
         }
         let facts = call.trail.facts();
         let kind = match error.map(|error| error.code) {
@@ -20,29 +29,51 @@ impl Core {
             Some(_) if facts.replayed => AuditKind::TokenReplayed,
             Some(_) => refused,
         };
-        self.write_down(kind, call, facts, error);
+        self.write_down(kind, refused, call, facts, error).await
     }
 
     /// Records what the chain of backends said, before the request's own line. One that was held back was not asked.
-    pub(super) fn record_login(&self, call: &Call, error: Option<&OAuthError>) {
+    ///
+    /// # Errors
+    /// As [`Self::record`].
+    pub(super) async fn record_login(&self, call: &Call, error: Option<&OAuthError>) -> Result<(), OAuthError> {
         let kind = match error.map(|error| error.code) {
             None => AuditKind::LoginAccepted,
             Some(ErrorCode::InvalidGrant) => AuditKind::LoginRejected,
-            Some(ErrorCode::TooManyRequests) => return,
+            Some(ErrorCode::TooManyRequests) => return Ok(()),
             Some(_) => AuditKind::LoginFailed,
         };
-        if self.audit.is_heard() {
-            self.write_down(kind, call, call.trail.facts(), error);
+        if !self.audit.is_heard() && self.events.is_silent() {
+            return Ok(());
         }
+        self.write_down(kind, AuditKind::LoginFailed, call, call.trail.facts(), error).await
     }
 
-    fn write_down(&self, kind: AuditKind, call: &Call, facts: Facts, error: Option<&OAuthError>) {
+    /// To the sinks first, as one that is strict may turn the decision into `failed`.
+    async fn write_down(
+        &self,
+        kind: AuditKind,
+        failed: AuditKind,
+        call: &Call,
+        facts: Facts,
+        error: Option<&OAuthError>,
+    ) -> Result<(), OAuthError> {
+        if !self.audit.is_heard() && !self.events.wants(kind.name()) {
+            return Ok(());
+        }
         let event = AuditEvent::new(kind).request(call.request_id.as_str(), call.ip);
         let event = self.with_facts(event, facts);
-        self.audit.record(&match error {
+        let event = match error {
             Some(error) => event.error(error.code.as_str()),
             None => event,
-        });
+        };
+        let Err(cause) = self.events.emit(&event).await else {
+            self.audit.record(&event);
+            return Ok(());
+        };
+        let error = OAuthError::unavailable(cause);
+        self.audit.record(&event.ended(failed, error.code.as_str()));
+        Err(error)
     }
 
     /// Adds to `event` what a request's trail has.
@@ -76,7 +107,8 @@ impl Core {
 
     fn with_hash(&self, verdict: trail::PluginVerdict) -> PluginVerdict {
         PluginVerdict {
-            sha256: self.plugin_hashes.get(&verdict.plugin).copied(),
+            // The first lines after the start wait for the executable's.
+            sha256: self.code.get(&verdict.plugin).and_then(|code| code.sha256()),
             name: verdict.plugin.into(),
             verdict: verdict.verdict.into(),
             ms: u64::try_from(verdict.took.as_millis()).unwrap_or(u64::MAX),

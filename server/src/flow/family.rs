@@ -1,7 +1,7 @@
 //! Families in the store: loading one with all that it hangs on, beginning and ending one.
 
 use super::records::{ClientEpoch, Identity, client_epoch_key, family_key, identity_key};
-use super::{Call, Committed, Core, MAX_RELOADS, committed, contended, directory};
+use super::{Call, Committed, Core, MAX_RELOADS, committed, contended, directory, sync};
 use crate::oauth::error::OAuthError;
 use crate::oauth::family::{AccountRef, Standing, Subject, TokenFamily};
 use crate::oauth::handle::FamilyId;
@@ -83,6 +83,9 @@ async fn account_now(
 ) -> Result<(bool, Option<Account>), OAuthError> {
     let extension = || core.extensions.iter().any(|extension| extension.name == reference.backend);
     if !core.users.asks(&reference.backend) && !extension() {
+        return Ok((false, None));
+    }
+    if !sync::permits(core, reference).await? {
         return Ok((false, None));
     }
     if !core.own_backends.contains(&reference.backend) {

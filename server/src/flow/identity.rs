@@ -49,7 +49,7 @@ pub async fn ensure(core: &Core, reference: &AccountRef, account: &Account) -> R
 }
 
 /// The account as it is kept: without what is too much.
-fn bounded(account: &Account) -> Account {
+pub(super) fn bounded(account: &Account) -> Account {
     let size = |account: &Account| {
         account.claims_json.len()
             + account.groups.iter().map(|group| group.len() + 3).sum::<usize>()

@@ -32,7 +32,7 @@ pub async fn by_password(
     password: &Zeroizing<String>,
 ) -> Result<Login, OAuthError> {
     let outcome = attempt(core, call, client, username, password).await;
-    core.record_login(call, outcome.as_ref().err());
+    core.record_login(call, outcome.as_ref().err()).await?;
     outcome
 }
 
@@ -67,7 +67,7 @@ pub async fn by_answer(
     response: &Zeroizing<String>,
 ) -> Result<Login, OAuthError> {
     let outcome = attempt_answer(core, call, client, auth_session, response).await;
-    core.record_login(call, outcome.as_ref().err());
+    core.record_login(call, outcome.as_ref().err()).await?;
     outcome
 }
 

@@ -16,6 +16,7 @@ pub mod mint;
 pub mod plugins;
 pub mod records;
 pub mod revoke;
+pub mod sync;
 pub mod token;
 pub mod trail;
 pub mod validate;
@@ -24,12 +25,14 @@ use crate::audit::AuditLog;
 use crate::clock::Clock;
 use crate::config::model::Algorithm;
 use crate::entropy::Entropy;
+use crate::events::Events;
 use crate::keys::KeyRing;
 use crate::lockout::Lockout;
 use crate::metrics::{Metrics, PluginOutcome};
 use crate::oauth::error::OAuthError;
 use crate::password::PasswordHasher;
 use crate::plugin::chain::UserChain;
+use crate::plugin::own_code::Code;
 use crate::plugin::registry::Registry;
 use crate::plugin::supervision::Switches;
 use crate::plugin::{CallError, ClaimsSource, ExtensionGrant, Fault, ScopePolicy, TokenFormat};
@@ -77,12 +80,16 @@ pub struct Core {
     pub extensions: Vec<NamedExtension>,
     /// Who is asked, at a refresh, whether an account is still there.
     pub directories: directory::Directories,
+    /// Whose accounts are copied.
+    pub syncs: Vec<sync::NamedSource>,
     /// The first one issues; all of them are asked about a token.
     pub formats: Vec<NamedFormat>,
     /// Where decisions are written down.
     pub audit: AuditLog,
-    /// Which code a plugin is: its name's SHA-256.
-    pub plugin_hashes: HashMap<String, [u8; 32]>,
+    /// Which code a plugin of this name is.
+    pub code: HashMap<String, Code>,
+    /// Who else is told of them.
+    pub events: Arc<Events>,
     /// What is counted.
     pub metrics: Metrics,
     /// The rest of the configuration that decisions need.

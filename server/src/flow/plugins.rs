@@ -3,6 +3,8 @@
 use super::Core;
 use super::records::DisabledPlugin;
 use crate::plugin::breaker::BreakerState;
+use crate::plugin::own_code::Code;
+use crate::plugin::private_dir::hex;
 use crate::plugin::registry::LoadedPlugin;
 use crate::plugin::supervision::{Switches, Tally};
 use crate::store::{Batch, CommitError, Store, StoreError, record, record::Record};
@@ -46,7 +48,7 @@ fn info(core: &Core, plugin: &LoadedPlugin) -> PluginInfo {
         name: plugin.name.clone(),
         packaging: plugin.packaging.name(),
         version: plugin.version.clone(),
-        sha256: plugin.sha256.clone(),
+        sha256: plugin.code.and_then(Code::sha256).map(|hash| hex(&hash)),
         kinds: plugin.kinds.iter().map(|kind| kind.name()).collect(),
         state: state(core, plugin),
         why: plugin.failure().map(str::to_owned),

@@ -24,7 +24,7 @@ pub struct PluginVerdict {
 pub struct Facts {
     /// The client, once it is authenticated.
     pub client: Option<String>,
-    /// The client that a request was refused as: who it said it was.
+    /// The client that a request was refused as: who it said it was, where there is such a client.
     pub claimed_client: Option<String>,
     /// The name that was typed, where an account has it.
     pub username: Option<String>,

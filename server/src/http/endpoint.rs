@@ -146,7 +146,8 @@ impl Endpoint {
     async fn decide(self, app: &Served, request: &Request, call: &Call) -> Response {
         let outcome = self.respond(app, request, call).await;
         let refused = outcome.as_ref().map_or_else(Some, |answer| answer.refused.as_ref());
-        self.record(app, call, refused);
+        let recorded = self.record(app, call, refused).await;
+        let outcome = recorded.inspect_err(|error| self.complain(call, error)).and(outcome);
         outcome.map_or_else(|error| reply::error(app, &error), |answer| answer.response)
     }
 
@@ -161,20 +162,23 @@ impl Endpoint {
         }
     }
 
-    /// What was decided goes into the audit log; what is broken into the ordinary one.
-    fn record(self, app: &Served, call: &Call, error: Option<&OAuthError>) {
+    /// What was decided goes into the audit log and to the sinks; what is broken into the ordinary one.
+    async fn record(self, app: &Served, call: &Call, error: Option<&OAuthError>) -> Result<(), OAuthError> {
         if let Some(error) = error.filter(|error| error.code.status() >= 500) {
-            tracing::error!(request = %call.request_id, endpoint = self.name(), %error, "a request could not be answered");
+            self.complain(call, error);
         }
-        match self {
-            Self::Token => app.core.record(AuditKind::TokenIssued, AuditKind::TokenRefused, call, error),
-            Self::Revoke => app.core.record(AuditKind::TokenRevoked, AuditKind::TokenRequestRefused, call, error),
-            Self::Introspect => {
-                app.core.record(AuditKind::TokenIntrospected, AuditKind::TokenRequestRefused, call, error)
-            }
-            Self::Authorize => app.core.record(AuditKind::CodeIssued, AuditKind::CodeRefused, call, error),
-            Self::Jwks | Self::Metadata => {}
-        }
+        let (done, refused) = match self {
+            Self::Token => (AuditKind::TokenIssued, AuditKind::TokenRefused),
+            Self::Revoke => (AuditKind::TokenRevoked, AuditKind::TokenRequestRefused),
+            Self::Introspect => (AuditKind::TokenIntrospected, AuditKind::TokenRequestRefused),
+            Self::Authorize => (AuditKind::CodeIssued, AuditKind::CodeRefused),
+            Self::Jwks | Self::Metadata => return Ok(()),
+        };
+        app.core.record(done, refused, call, error).await
+    }
+
+    fn complain(self, call: &Call, error: &OAuthError) {
+        tracing::error!(request = %call.request_id, endpoint = self.name(), %error, "a request could not be answered");
     }
 }
 

@@ -43,17 +43,14 @@ impl Admission {
         }
     }
 
-    /// The password was right: the failures of the account, or of the client at its address, are forgotten, the address's
-    /// stay. Writes nothing when there are none.
+    /// The password was right: the failures of the account, or of the client at its address, are forgotten. Of users, the
+    /// address's stay; of clients, it counts one client fewer. Writes nothing when there are none.
     ///
     /// # Errors
     /// When the store fails; the login may go on, the failures then stay.
     pub async fn succeeded(mut self) -> Result<(), StoreError> {
         let places = std::mem::take(&mut self.places);
-        match places.first() {
-            Some(named) => self.lockout.forget(named).await.map(drop),
-            None => Ok(()),
-        }
+        self.lockout.forget(&places).await.map(drop)
     }
 
     /// There was no verdict: a backend is broken, the hashing queue full. Nothing is counted.

@@ -83,6 +83,14 @@ impl Index {
         }
     }
 
+    /// Follows a change that was committed and needs no room.
+    pub fn follow(&mut self, plan: &Plan) {
+        self.remove_all(&plan.replaced);
+        for entry in &plan.inserted {
+            self.insert(*entry);
+        }
+    }
+
     pub fn remove_all(&mut self, entries: &[Indexed]) {
         for entry in entries {
             self.0.remove(&(entry.expires_at, entry.row));

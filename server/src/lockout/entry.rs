@@ -27,8 +27,8 @@ pub enum Kind {
     /// A `client_id` at one address, whether or not there is such a client: so that somebody who guesses elsewhere locks
     /// no client out.
     Client,
-    /// An IPv4 address or an IPv6 /64, of clients: how many different ones failed there. One client's stale secret does
-    /// not hold back its neighbours.
+    /// An IPv4 address or an IPv6 /64, of clients: how many different ones have failed there, and not succeeded since.
+    /// One client's stale secret does not hold back its neighbours.
     ClientAddress,
 }
 
@@ -66,6 +66,18 @@ impl Row {
         let mut half = [0; 16];
         half.copy_from_slice(&hash[..16]);
         Self { kind, hash: half }
+    }
+
+    /// Of the clients at an address.
+    pub fn client_address(hash: &KeyedHash, ip: IpAddr) -> Self {
+        Self::new(Kind::ClientAddress, hash("lockout client address", &[network(ip).as_bytes()]))
+    }
+
+    /// `address`: of [`Row::client_address`]; none on a unix socket.
+    pub fn client(hash: &KeyedHash, id: &str, address: Option<&Self>) -> Self {
+        let mut row = Self::new(Kind::Client, hash("lockout client", &[id.as_bytes()]));
+        row.hash[8..].copy_from_slice(&address.map_or([0; 16], |address| address.hash)[..8]);
+        row
     }
 
     /// Whether it is that of the same client at another address.
@@ -125,23 +137,16 @@ impl Subject {
         let label = network(ip);
         Self { row: Row::new(Kind::Address, hash("lockout address", &[label.as_bytes()])), label }
     }
+}
 
-    pub fn client_address(hash: &KeyedHash, ip: IpAddr) -> Self {
-        let label = network(ip);
-        Self { row: Row::new(Kind::ClientAddress, hash("lockout client address", &[label.as_bytes()])), label }
-    }
-
-    /// `address`: of [`Subject::client_address`]; none on a unix socket.
-    pub fn client(hash: &KeyedHash, id: &str, address: Option<&Self>) -> Self {
-        let mut row = Row::new(Kind::Client, hash("lockout client", &[id.as_bytes()]));
-        row.hash[8..].copy_from_slice(&address.map_or([0; 16], |address| address.row.hash)[..8]);
-        let id = id.chars().take(MAX_LABEL).collect::<String>();
-        Self { row, label: address.map_or_else(|| id.clone(), |address| format!("{id} from {}", address.label)) }
-    }
+/// How a client at an address is shown.
+pub(super) fn client_label(id: &str, ip: Option<IpAddr>) -> String {
+    let id = id.chars().take(MAX_LABEL).collect::<String>();
+    ip.map_or_else(|| id.clone(), |ip| format!("{id} from {}", network(ip)))
 }
 
 /// One customer of a provider has a whole /64, so it counts as one address.
-fn network(ip: IpAddr) -> String {
+pub(super) fn network(ip: IpAddr) -> String {
     match ip.to_canonical() {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("{}/64", Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
@@ -168,6 +173,12 @@ impl LockoutEntry {
     pub fn after_failure(before: Option<&Self>, label: Option<String>, now_ms: u64) -> Self {
         let failures = before.map_or(0, |entry| entry.failures).saturating_add(1);
         Self { label: label.or_else(|| before.and_then(|entry| entry.label.clone())), failures, last_ms: now_ms }
+    }
+
+    /// The entry without one of its failures; `None` where that was the only one.
+    pub fn with_one_less(self) -> Option<Self> {
+        let failures = self.failures.saturating_sub(1);
+        (failures > 0).then_some(Self { failures, ..self })
     }
 
     /// Rounded up to a whole second, so that no delay ends early.

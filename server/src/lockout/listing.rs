@@ -2,6 +2,7 @@
 
 use super::capacity::Indexed;
 use super::entry::{Kind, LockoutEntry, Row, Subject};
+use super::live::Doubt;
 use super::{Lockout, lock};
 use crate::clock::UnixTime;
 use crate::store::record::{self, Record};
@@ -81,32 +82,40 @@ impl Lockout {
         let rows = match what {
             Release::Account(name) => vec![Subject::account(&self.hash, name).row],
             Release::Address(ip) => {
-                let address = Subject::client_address(&self.hash, *ip).row;
-                let mut rows = self.clients(|row| row.is_at_client_address(&address)).await?;
-                rows.extend([Subject::address(&self.hash, *ip).row, address]);
-                rows
+                let address = Row::client_address(&self.hash, *ip);
+                let clients = self.rows(Kind::Client, |row| row.is_at_client_address(&address)).await?;
+                [vec![Subject::address(&self.hash, *ip).row, address], clients].concat()
             }
             Release::Client(id) => {
-                let client = Subject::client(&self.hash, id, None).row;
-                self.clients(|row| row.is_of_client(&client)).await?
+                let client = Row::client(&self.hash, id, None);
+                self.rows(Kind::Client, |row| row.is_of_client(&client)).await?
             }
             Release::Entry(id) => Row::from_id(id).into_iter().collect(),
             Release::All => return self.release_all().await,
         };
+        self.release_rows(&rows).await
+    }
+
+    /// Forgets what is under `rows`, and takes clients' failures back from their addresses.
+    async fn release_rows(&self, rows: &[Row]) -> Result<usize, StoreError> {
+        let is_theirs = |address: &Row| rows.iter().any(|row| row.is_at_client_address(address));
+        let addresses = self.rows(Kind::ClientAddress, is_theirs).await?;
         let mut released = 0;
         for row in rows {
-            let place = self.live.enter(Subject { row, label: String::new() });
-            released += usize::from(self.forget(&place).await?);
+            let address = addresses.iter().find(|address| row.is_at_client_address(address));
+            let enter = |row: &Row| self.live.enter(Subject { row: *row, label: String::new() }, Doubt::None);
+            let places: Vec<_> = [row].into_iter().chain(address).map(enter).collect();
+            released += usize::from(self.forget(&places).await?);
         }
         Ok(released)
     }
 
-    /// The rows of clients that are `wanted`.
-    async fn clients(&self, wanted: impl Fn(&Row) -> bool) -> Result<Vec<Row>, StoreError> {
+    /// The stored rows of a kind that are `wanted`.
+    async fn rows(&self, kind: Kind, wanted: impl Fn(&Row) -> bool) -> Result<Vec<Row>, StoreError> {
         let mut rows = Vec::new();
         let mut after = None;
         loop {
-            let page = self.store.scan(&Row::prefix(Kind::Client), after.as_ref(), PAGE).await?;
+            let page = self.store.scan(&Row::prefix(kind), after.as_ref(), PAGE).await?;
             rows.extend(page.iter().filter_map(|(key, _)| Row::from_key(key)).filter(&wanted));
             match page.into_iter().nth(PAGE - 1) {
                 Some((last, _)) => after = Some(last),

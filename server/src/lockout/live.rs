@@ -13,6 +13,8 @@ pub(super) struct Live {
     /// admitted always rests on all failures that have ended.
     pub turn: tokio::sync::Mutex<()>,
     in_flight: AtomicU32,
+    /// Places of tries that may turn out wrong, whether in flight or not yet.
+    guesses: AtomicU32,
     waiting: AtomicU32,
     /// Tells all who wait that a try has ended.
     pub ended: Notify,
@@ -24,23 +26,47 @@ impl Live {
     }
 }
 
+/// What is known of a try's end while it waits for its turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    /// Nothing.
+    Guess,
+    /// The secret is right, or there is none.
+    None,
+}
+
 /// All rows with somebody at them.
 #[derive(Clone, Default)]
 pub(super) struct LiveTable(Arc<Mutex<HashMap<Row, Arc<Live>>>>);
 
 impl LiveTable {
-    pub fn enter(&self, subject: Subject) -> Place {
+    pub fn enter(&self, subject: Subject, doubt: Doubt) -> Place {
         let live = self.rows().entry(subject.row).or_default().clone();
-        Place { subject, live, table: self.clone(), flying: AtomicBool::new(false) }
+        let is_guess = doubt == Doubt::Guess;
+        live.guesses.fetch_add(u32::from(is_guess), Ordering::SeqCst);
+        Place { subject, live, table: self.clone(), is_guess, flying: AtomicBool::new(false) }
     }
 
-    /// Tries in flight under `row`.
-    pub fn in_flight(&self, row: &Row) -> u32 {
-        self.rows().get(row).map_or(0, |live| live.in_flight())
+    /// Whether a guess is being made at one of `rows`: waits, is in flight, or has its failure stored.
+    pub fn is_guessed_at<'a>(&self, rows: impl IntoIterator<Item = &'a Row>) -> bool {
+        let live = self.rows();
+        rows.into_iter().any(|row| live.get(row).is_some_and(|live| live.guesses.load(Ordering::SeqCst) > 0))
     }
 
     fn rows(&self) -> MutexGuard<'_, HashMap<Row, Arc<Live>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Places under `row` of tries that may turn out wrong.
+    #[cfg(test)]
+    pub fn guesses(&self, row: &Row) -> u32 {
+        self.rows().get(row).map_or(0, |live| live.guesses.load(Ordering::SeqCst))
+    }
+
+    /// All places under `row`.
+    #[cfg(test)]
+    pub fn places(&self, row: &Row) -> usize {
+        self.rows().get(row).map_or(0, |live| Arc::strong_count(live) - 1)
     }
 
     #[cfg(test)]
@@ -54,6 +80,7 @@ pub(super) struct Place {
     pub subject: Subject,
     pub live: Arc<Live>,
     table: LiveTable,
+    is_guess: bool,
     flying: AtomicBool,
 }
 
@@ -78,6 +105,7 @@ impl Drop for Place {
             self.live.in_flight.fetch_sub(1, Ordering::SeqCst);
             self.live.ended.notify_waiters();
         }
+        self.live.guesses.fetch_sub(u32::from(self.is_guess), Ordering::SeqCst);
         // Places are only made under this lock, so a count of two is this one and the table's.
         let mut rows = self.table.rows();
         if Arc::strong_count(&self.live) == 2 {

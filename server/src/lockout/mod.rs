@@ -14,6 +14,7 @@ mod admission;
 mod capacity;
 mod client;
 mod entry;
+mod forget;
 mod listing;
 mod live;
 mod policy;
@@ -30,8 +31,8 @@ use crate::config::model::Lockout as Options;
 use crate::store::record::{self, Loaded};
 use crate::store::{Batch, CommitError, Store, StoreError};
 use capacity::{Index, Indexed, Plan};
-use entry::{LockoutEntry, Subject};
-use live::{LiveTable, Place};
+use entry::{LockoutEntry, Row, Subject};
+use live::{Doubt, LiveTable, Place};
 use policy::{Failures, Turn};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -129,12 +130,13 @@ impl Lockout {
     pub async fn admit(self: &Arc<Self>, account: &str, ip: Option<IpAddr>) -> Result<Admission, AdmitError> {
         // Always the account before the address: so no two tries ever wait for each other's turn.
         let address = ip.map(|ip| Subject::address(&self.hash, ip));
-        self.admit_all(std::iter::once(Subject::account(&self.hash, account)).chain(address).collect()).await
+        let subjects = std::iter::once(Subject::account(&self.hash, account)).chain(address);
+        self.admit_at(subjects.map(|subject| self.live.enter(subject, Doubt::Guess)).collect()).await
     }
 
-    /// Asks for one try that counts by all of `subjects`: the name before the address.
-    async fn admit_all(self: &Arc<Self>, subjects: Vec<Subject>) -> Result<Admission, AdmitError> {
-        let admitted = self.wait_for_turn(subjects).await;
+    /// Asks for one try that counts by all of `places`: the name before the address.
+    async fn admit_at(self: &Arc<Self>, places: Vec<Place>) -> Result<Admission, AdmitError> {
+        let admitted = self.wait_for_turn(places).await;
         let counter = match &admitted {
             Ok(_) => &self.counters.admitted,
             Err(_) => &self.counters.refused,
@@ -143,11 +145,10 @@ impl Lockout {
         admitted
     }
 
-    async fn wait_for_turn(self: &Arc<Self>, subjects: Vec<Subject>) -> Result<Admission, AdmitError> {
-        let places: Vec<Place> = subjects.into_iter().map(|subject| self.live.enter(subject)).collect();
+    async fn wait_for_turn(self: &Arc<Self>, places: Vec<Place>) -> Result<Admission, AdmitError> {
         let deadline_ms = self.clock.monotonic_ms().saturating_add(policy::millis(MAX_WAIT));
         loop {
-            let turns = take_turns(&places).await;
+            let turns = take_turns(&places.iter().collect::<Vec<_>>()).await;
             let Some(crowded) = self.crowded(&places).await? else {
                 places.iter().for_each(Place::take_off);
                 drop(turns);
@@ -171,7 +172,7 @@ impl Lockout {
         let mut crowded = None;
         let mut retry_after = Duration::ZERO;
         for place in places {
-            let failures = self.failures(&place.subject).await?;
+            let failures = self.failures(&place.subject.row).await?;
             match policy::turn(&self.options, failures, place.live.in_flight(), self.clock.now_ms()) {
                 Turn::Now => {}
                 Turn::AfterAnother => crowded = Some(place),
@@ -184,7 +185,7 @@ impl Lockout {
     /// Stores one more failure under each place.
     async fn record_failure(&self, places: &[Place], name: TypedName) -> Result<(), StoreError> {
         let index = self.index().await?;
-        let _turns = take_turns(places).await;
+        let _turns = take_turns(&places.iter().collect::<Vec<_>>()).await;
         for _ in 0..MAX_TRIES {
             let now_ms = self.clock.now_ms();
             let mut batch = Batch::new();
@@ -235,31 +236,8 @@ impl Lockout {
         batch.put_record(row.key(), &entry, Some(entry.expires_at(&self.options)))
     }
 
-    /// Forgets the failures under `place`; returns whether there were any.
-    async fn forget(&self, place: &Place) -> Result<bool, StoreError> {
-        let _turn = place.live.turn.lock().await;
-        let key = place.subject.row.key();
-        for _ in 0..MAX_TRIES {
-            let Some(loaded) = self.load(place).await? else { return Ok(false) };
-            let batch = Batch::new().expect_at(key.clone(), loaded.version).delete(key.clone());
-            match self.store.commit(batch).await {
-                Ok(_) => {
-                    if let Some(index) = self.index.get() {
-                        let forgotten = Indexed::new(place.subject.row, &loaded.value, &self.options);
-                        lock(index).remove_all(&[forgotten]);
-                    }
-                    return Ok(true);
-                }
-                Err(CommitError::Conflict) => {}
-                Err(CommitError::Unavailable(error)) => return Err(error),
-                Err(error) => return Err(StoreError::new(error)),
-            }
-        }
-        Err(StoreError::new(CommitError::Conflict))
-    }
-
-    async fn failures(&self, subject: &Subject) -> Result<Failures, StoreError> {
-        let loaded = record::load::<LockoutEntry>(&*self.store, &subject.row.key()).await?;
+    async fn failures(&self, row: &Row) -> Result<Failures, StoreError> {
+        let loaded = record::load::<LockoutEntry>(&*self.store, &row.key()).await?;
         Ok(loaded.map_or(Failures::default(), |loaded| loaded.value.failures()))
     }
 
@@ -292,7 +270,7 @@ impl std::fmt::Debug for Lockout {
     }
 }
 
-async fn take_turns(places: &[Place]) -> Vec<tokio::sync::MutexGuard<'_, ()>> {
+async fn take_turns<'a>(places: &[&'a Place]) -> Vec<tokio::sync::MutexGuard<'a, ()>> {
     let mut turns = Vec::with_capacity(places.len());
     for place in places {
         turns.push(place.live.turn.lock().await);

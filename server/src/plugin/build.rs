@@ -7,7 +7,8 @@ mod cargo;
 mod contract;
 mod toolchain;
 
-pub use contract::{Interfaces, PluginToml, interfaces};
+pub use super::about::PluginToml;
+pub use contract::{Interfaces, check_component, check_native, interfaces};
 pub use toolchain::Toolchain;
 
 use sha2::{Digest, Sha256};
@@ -90,7 +91,7 @@ pub fn build(
     let module = package.build_wasm(&toolchain, options, progress)?;
     let module = std::fs::read(&module).map_err(BuildError::io(format!("reading {}", module.display())))?;
     let component = component(&module)?;
-    contract::check(&interfaces(&component)?, &about)?;
+    check_component(&component, &about)?;
     finish(&package, options, format!("{}.wasm", about.name), &component, about)
 }
 
@@ -108,7 +109,7 @@ pub fn build_native(
     let package = cargo::Package::find(crate_dir, &toolchain, options)?;
     let library = package.build_native(&toolchain, options, progress)?;
     let library = std::fs::read(&library).map_err(BuildError::io(format!("reading {}", library.display())))?;
-    contract::check_native(&library)?;
+    check_native(&library)?;
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
     finish(&package, options, format!("{prefix}{}{suffix}", about.name), &library, about)
 }

@@ -2,26 +2,32 @@
 //!
 //! Plugins advise, the core enforces; and no failure here ever means "accept".
 
+pub mod about;
 pub mod breaker;
 #[cfg(feature = "wasm")]
 pub mod build;
 pub mod builtin;
+pub mod bundle;
 pub mod chain;
 mod fault;
 pub mod host;
 pub mod hosted;
 pub mod issue;
+pub mod last_run;
 pub mod limits;
 mod log_line;
 pub mod native;
 pub mod outbound;
 pub mod own_code;
 pub mod private_dir;
+pub mod project;
 pub mod registry;
+pub mod schema;
 pub mod services;
 pub mod supervision;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod trial;
 #[cfg(feature = "wasm")]
 pub mod wasm;
 

@@ -5,7 +5,9 @@ mod load;
 mod tests;
 
 use super::hosted::Hosted;
+use super::last_run::LastRun;
 use super::limits::Kind;
+use super::own_code::Code;
 use super::supervision::{Guard, Supervision};
 use super::{
     AccountSource, CallError, ClaimsSource, Directory, EventSink, ExtensionGrant, HostServices, ScopePolicy,
@@ -18,6 +20,7 @@ use pintle_plugin_api::{
     Account, Attr, CallContext, Event, ExtensionOutcome, IssuedToken, PluginError, ScopeDecision, ScopeQuery,
     SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest,
 };
+use semver::Version;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -33,6 +36,10 @@ pub struct Environment {
     pub cache_dir: PathBuf,
     /// Where secrets given as `{ env }` are looked up.
     pub variables: Vec<(String, String)>,
+    /// A folder where compiled components are looked for as well, and that stays as it is.
+    pub known_dir: Option<PathBuf>,
+    /// Which bundled plugins ran last: a lower version is refused.
+    pub last_run: LastRun,
 }
 
 /// The plugins of the server's own binary.
@@ -55,6 +62,8 @@ pub enum PackagingKind {
     Native,
     /// A component.
     Wasm,
+    /// A bundle that could not be loaded: what is in it is not known.
+    Bundle,
 }
 
 impl PackagingKind {
@@ -65,26 +74,44 @@ impl PackagingKind {
             Self::Builtin => "builtin",
             Self::Native => "native",
             Self::Wasm => "wasm",
+            Self::Bundle => "bundle",
         }
     }
+}
+
+/// What the `plugin.toml` of a loaded bundle says, which its signature or hash covers.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// The plugin's own name.
+    pub plugin: String,
+    /// Its version.
+    pub version: Version,
+    /// What of the bundle was loaded.
+    pub packaging: PackagingKind,
 }
 
 /// A plugin of the configuration, whether it could be loaded or not.
 pub struct LoadedPlugin {
     /// The entry's name.
     pub name: String,
+    /// Its manifest's name; empty where it could not be loaded.
+    pub own_name: String,
     /// How it is packaged.
     pub packaging: PackagingKind,
     /// Its manifest's version; empty where it could not be loaded.
     pub version: String,
-    /// Of its code, in hex: its file's, or for a builtin the executable's; none where that could not be read.
-    pub sha256: Option<String>,
+    /// Which code it is; none where its file could not be read.
+    pub code: Option<Code>,
     /// What it exports; empty where it could not be loaded.
     pub kinds: Vec<Kind>,
     /// A token format whose tokens carry their claims.
     pub self_contained: bool,
     /// The values of `grant_type` that an extension grant answers.
     pub grant_types: Vec<String>,
+    /// What the plugin wants of the host and its entry does not grant: such calls answer `denied`.
+    pub ungranted: Vec<String>,
+    /// Of one that came as a bundle.
+    pub release: Option<Release>,
     state: State,
 }
 

@@ -46,6 +46,7 @@ pub struct WasmHost {
     ticker: Arc<engine::Ticker>,
     room: Arc<Room>,
     cache: Option<PrivateDir>,
+    known: Option<PrivateDir>,
 }
 
 impl WasmHost {
@@ -59,7 +60,14 @@ impl WasmHost {
         let linker = linker(&engine).map_err(io::Error::other)?;
         let ticker = Arc::new(engine::Ticker::start(engine.clone())?);
         let room = Arc::new(Room::new(engine::MAX_INSTANCES));
-        Ok(Self { engine, linker, ticker, room, cache })
+        Ok(Self { engine, linker, ticker, room, cache, known: None })
+    }
+
+    /// Takes compiled components from `known` as well, where nothing is written to.
+    #[must_use]
+    pub fn and_known(mut self, known: Option<PrivateDir>) -> Self {
+        self.known = known;
+        self
     }
 
     /// Compiles a component (or takes it from the cache) and finds out its kinds. Blocks for as long as that takes.
@@ -70,7 +78,7 @@ impl WasmHost {
     /// What is wrong with the component: no component, an import that nobody knows, no lifecycle, no kind, an export
     /// whose type differs from the contract's.
     pub fn load(&self, bytes: &[u8], reuse: u32) -> Result<WasmPlugin, String> {
-        let component = cache::component(&self.engine, bytes, self.cache.as_ref())
+        let component = cache::component(&self.engine, bytes, self.known.as_ref(), self.cache.as_ref())
             .map_err(|error| format!("not a component of this contract: {}", one_line(&error)))?;
         check_imports(&self.engine, &component)?;
         let instance = self.linker.instantiate_pre(&component).map_err(|error| one_line(&error))?;

@@ -28,6 +28,19 @@ fn a_check_makes_nothing_and_says_what_would_run() {
 }
 
 #[test]
+fn a_check_shows_who_is_told_of_events() {
+    let ground = Ground::new();
+    let overlay = "plugins.hook.source = \"hook.wasm\"\n\
+                   events.sinks = [{ plugin = \"hook\", kinds = [\"login.*\"], strict = true }]\n";
+    fs::write(ground.path().join("events.toml"), overlay).unwrap();
+    let ended = ground.run("check --overlay events.toml");
+    assert!(ended.code == 3 && ended.stderr.contains("plugin hook"), "there is no such file: {ended:?}");
+    assert_eq!(ground.run("event list --dead --json").json(), serde_json::json!([]));
+    assert_eq!(fs::read_dir(ground.path()).unwrap().count(), 1, "looking makes nothing");
+    assert!(ended.stdout.contains("events to       hook (login.*, strict)"), "{ended:?}");
+}
+
+#[test]
 fn a_check_works_beside_a_server_and_after_it() {
     let ground = Ground::new();
     let state = || ground.run("check --json").json()["store"]["state"].as_str().unwrap().to_owned();
@@ -51,6 +64,35 @@ fn a_check_says_until_when_the_former_algorithm_signs() {
     assert_eq!(report["algorithm"], "EdDSA");
     let warnings = report["warnings"].to_string();
     assert!(warnings.contains("ES256 signs from 2") && warnings.contains("EdDSA until then"), "{warnings}");
+}
+
+#[test]
+fn a_check_beside_a_server_says_what_its_keys_mean() {
+    let ground = Ground::new();
+    let server = ground.serve();
+    assert_eq!(ground.run("check --json").json()["algorithm"], "EdDSA");
+    let beside = ground.run_in(&[RS256], "check --json").json();
+    assert_eq!(beside["algorithm"], "EdDSA", "of the server's keys");
+    let warnings = beside["warnings"].to_string();
+    assert!(warnings.contains("RS256 signs once its key") && warnings.contains("EdDSA until then"), "{warnings}");
+    let at_once = ("PINTLE_KEYS__PUBLISH_BEFORE", "0s");
+    assert_eq!(ground.run_in(&[RS256, at_once], "check --json").json()["algorithm"], "RS256");
+    let opaque = ground.run_in(&[("PINTLE_TOKENS__ACCESS__FORMAT", "opaque")], "check --json").json();
+    assert!(opaque["algorithm"].is_null(), "{opaque}");
+    drop(server);
+}
+
+/// One that takes no commands, such as one that is embedded somewhere.
+#[test]
+fn a_check_says_what_it_cannot_know() {
+    let ground = Ground::new();
+    ground.serve().stop();
+    let options = SledOptions { path: ground.data_dir().join("store"), cache_mib: 16 };
+    let store = SledStore::open(options, Arc::new(SystemClock::new())).unwrap();
+    let report = ground.run("check --json").json();
+    assert!(report["store"]["state"].as_str().unwrap().contains("not looked at"), "{report}");
+    assert!(report["algorithm"].is_null() && report["warnings"].to_string().contains("is not known"), "{report}");
+    drop(store);
 }
 
 #[test]
@@ -81,18 +123,41 @@ fn a_missing_secret_or_another_master_key_is_a_bad_configuration() {
     assert!(ended.code == 3 && ended.stderr.contains("keys.master: the keys in the store are sealed"), "{ended:?}");
 }
 
+const BROKEN: &str = r#"issuer = "http://127.0.0.1:8080"
+[plugins.broken]
+source = "broken.wasm"
+[plugins.local]
+source = "builtin:accounts"
+[users]
+chain = ["local"]
+"#;
+
 #[test]
-fn a_plugin_that_cannot_be_loaded_is_shown_and_fails_the_check() {
+fn a_plugin_that_cannot_be_loaded_is_shown_and_fails_the_check_where_logins_need_it() {
     let ground = Ground::new();
     fs::write(ground.path().join("broken.wasm"), "no component").unwrap();
-    let config = "issuer = \"http://127.0.0.1:8080\"\n[plugins.broken]\nsource = \"broken.wasm\"\n";
-    fs::write(ground.path().join("pintle.toml"), config).unwrap();
-    let ended = ground.run("check --config pintle.toml");
-    assert!(ended.code == 3 && ended.stderr.contains("plugin broken:"), "{ended:?}");
-    assert!(ended.stdout.contains("broken.wasm"), "{ended:?}");
-    // What any sha256sum says of these bytes.
-    let sha256 = "809a2841a76367cf095551e1442260747ed151c15d6fe1a257ea2acbe721eb16";
-    assert!(ended.stdout.contains(sha256), "{ended:?}");
+    fs::write(ground.path().join("pintle.toml"), BROKEN).unwrap();
+    let check = |overlay: &str| {
+        fs::write(ground.path().join("overlay.toml"), overlay).unwrap();
+        ground.run("check --config pintle.toml --overlay overlay.toml")
+    };
+    let needed = ["[users]\nchain = [\"broken\", \"local\"]\n", "[scopes]\npolicies = [\"broken\"]\n"];
+    let passed_over = [
+        "",
+        "[users]\nchain = [{ plugin = \"broken\", on_error = \"next\" }, \"local\"]\n",
+        "[scopes]\npolicies = [{ plugin = \"broken\", on_error = \"static\" }]\n",
+    ];
+    for (overlay, code) in needed.map(|overlay| (overlay, 3)).into_iter().chain(passed_over.map(|overlay| (overlay, 0)))
+    {
+        let ended = check(overlay);
+        assert_eq!(ended.code, code, "{overlay}: {ended:?}");
+        assert_eq!(ended.stderr.contains("plugin broken:"), code == 3, "{overlay}: {ended:?}");
+        assert_eq!(ended.stdout.contains("logins work without it"), code == 0, "{overlay}: {ended:?}");
+        assert!(ended.stdout.contains("broken.wasm"), "{ended:?}");
+        // What any sha256sum says of these bytes.
+        let sha256 = "809a2841a76367cf095551e1442260747ed151c15d6fe1a257ea2acbe721eb16";
+        assert!(ended.stdout.contains(sha256), "{ended:?}");
+    }
     assert!(!ground.path().join("data").exists(), "nothing was made");
 }
 

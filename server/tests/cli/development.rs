@@ -1,6 +1,7 @@
 //! `pintle serve` without a configuration.
 
 use super::ground::{Ground, start};
+use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 
@@ -36,6 +37,23 @@ fn a_restart_replaces_the_secrets_and_ends_what_the_old_password_gave() {
     assert_eq!(server.issue(0).0, 200);
     let (status, refused) = server.refresh(&answer);
     assert_eq!((status, refused["error"].as_str()), (400, Some("invalid_grant")));
+}
+
+#[test]
+fn the_demo_user_is_made_once_and_given_a_password_from_then_on() {
+    let ground = Ground::new();
+    let serve = || {
+        let mut command = ground.command("serve");
+        command.env("PINTLE_LOG__AUDIT", "audit.log");
+        start(command).stop();
+    };
+    serve();
+    serve();
+    let lines = fs::read_to_string(ground.path().join("audit.log")).unwrap();
+    let lines: Vec<serde_json::Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let actions: Vec<_> = lines.iter().map(|line| line["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["user.add", "user.passwd"]);
+    assert!(lines.iter().all(|line| line["error"].is_null()), "{lines:?}");
 }
 
 #[test]

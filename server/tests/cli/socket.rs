@@ -1,9 +1,11 @@
 //! The admin socket and the store's lock.
 
-use super::ground::Ground;
+use super::ground::{Ended, Ground, start};
 use pintle::clock::SystemClock;
 use pintle::store::sled::{SledOptions, SledStore};
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -72,4 +74,37 @@ fn commands_without_a_server_wait_for_each_other() {
             assert!(ended.code == 0 && ended.stdout.contains("dory"), "{ended:?}");
         }
     });
+}
+
+/// As a command has it for a moment: until `done` ends, or has tried twice to open it.
+fn with_store_in_use<T: Send + 'static>(ground: &Ground, done: impl FnOnce() -> T + Send + 'static) -> T {
+    let path = ground.data_dir().join("store");
+    let options = SledOptions { path: path.clone(), cache_mib: 16 };
+    let store = SledStore::open(options, Arc::new(SystemClock::new())).unwrap();
+    // Every try sets the folder's mode.
+    let changed = || fs::metadata(&path).map(|folder| (folder.ctime(), folder.ctime_nsec())).unwrap();
+    let mut last = changed();
+    let waiting = std::thread::spawn(done);
+    let mut tries = 0;
+    while tries < 2 && !waiting.is_finished() {
+        let now = changed();
+        tries += usize::from(now != last);
+        last = now;
+        std::thread::yield_now();
+    }
+    drop(store);
+    waiting.join().unwrap()
+}
+
+#[test]
+fn a_start_and_a_check_wait_for_a_command_that_has_the_store() {
+    let ground = Ground::new();
+    assert_eq!(ground.run("client add billing --type confidential --grant client_credentials").code, 0);
+    let mut command = ground.command("check --json");
+    let report = with_store_in_use(&ground, move || Ended::from(command.output().unwrap())).json();
+    assert_eq!(report["store"]["state"], "ok");
+    assert!(report["clients"].to_string().contains("billing"), "{report}");
+    let command = ground.command("serve");
+    let server = with_store_in_use(&ground, move || start(command));
+    assert_eq!(server.issue(1).0, 200);
 }

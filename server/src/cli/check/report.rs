@@ -2,8 +2,10 @@
 
 use crate::cli::text;
 use pintle::app::App;
-use pintle::config::model::{Address, ChainEntry, Listen, PluginEntry, PluginSource, PolicyEntry};
+use pintle::config::model::{Address, ChainEntry, Listen, PluginEntry, PluginSource, PolicyEntry, SinkEntry};
 use pintle::keys::MasterKeyOrigin;
+use pintle::plugin::own_code::Code;
+use pintle::plugin::private_dir::hex;
 use pintle::plugin::registry::LoadedPlugin;
 use serde::Serialize;
 use serde_json::Value;
@@ -25,8 +27,9 @@ pub struct Report {
     pub chain: Vec<ChainStep>,
     pub plugins: Vec<PluginFacts>,
     pub scope_policies: Vec<PolicyStep>,
+    pub event_sinks: Vec<SinkStep>,
     pub token_format: String,
-    /// Of signatures; none where no token is signed.
+    /// Of signatures; none where no token is signed, or it is not known.
     pub algorithm: Option<String>,
     pub master_key: KeySource,
     pub store: StoreFacts,
@@ -121,11 +124,29 @@ impl PolicyStep {
     }
 }
 
+#[derive(Serialize)]
+pub struct SinkStep {
+    plugin: String,
+    kinds: Vec<String>,
+    strict: bool,
+}
+
+impl SinkStep {
+    pub fn of(entry: &SinkEntry) -> Self {
+        Self { plugin: entry.plugin.clone(), kinds: entry.kinds.clone(), strict: entry.strict }
+    }
+
+    fn text(&self) -> String {
+        let strict = if self.strict { ", strict" } else { "" };
+        format!("{} ({}{strict})", self.plugin, self.kinds.join(" "))
+    }
+}
+
 /// A plugin that the server would run.
 #[derive(Serialize)]
 pub struct PluginFacts {
     pub name: String,
-    /// `builtin`, `native` or `wasm`.
+    /// `builtin`, `native`, `wasm`, or `bundle` where it could not be loaded.
     pub packaging: &'static str,
     /// `builtin:<name>`, or the file.
     pub source: String,
@@ -144,7 +165,9 @@ impl PluginFacts {
         let source = match entry.map(|entry| &entry.source) {
             None => format!("builtin:{}", plugin.name),
             Some(PluginSource::Builtin(name)) => format!("builtin:{name}"),
-            Some(PluginSource::Wasm(path) | PluginSource::Native(path)) => path.display().to_string(),
+            Some(PluginSource::Wasm(path) | PluginSource::Native(path) | PluginSource::Bundle(path)) => {
+                path.display().to_string()
+            }
         };
         Self {
             name: plugin.name.clone(),
@@ -152,7 +175,7 @@ impl PluginFacts {
             source,
             kinds: plugin.kinds.iter().map(|kind| kind.name()).collect(),
             version: Some(plugin.version.clone()).filter(|version| !version.is_empty()),
-            sha256: plugin.sha256.clone(),
+            sha256: plugin.code.and_then(Code::sha256).map(|hash| hex(&hash)),
             failure: plugin.failure().map(str::to_owned),
         }
     }
@@ -229,6 +252,7 @@ impl Report {
             ("endpoints", self.endpoints.text()),
             ("users from", or_none(self.chain.iter().map(ChainStep::text).collect())),
             ("scope policies", or_none(self.scope_policies.iter().map(PolicyStep::text).collect())),
+            ("events to", or_none(self.event_sinks.iter().map(SinkStep::text).collect())),
             ("access tokens", format!("{}{signed}", self.token_format)),
             ("master key", self.master_key.text()),
             ("store", format!("{}: {}", self.store.path.display(), self.store.state)),

@@ -10,12 +10,14 @@ impl Check<'_> {
     pub(super) fn plugins(&self) {
         self.native_plugins();
         self.chain();
+        self.sync();
         self.policies();
         if self.sound(&["claims"]) {
             for (index, entry) in self.config.claims.iter().enumerate() {
                 self.names_plugin(&KeyPath::parse("claims.sources").index(index), &entry.plugin, "claims", &[]);
             }
         }
+        self.sinks();
         if self.sound(&["grants.extensions"]) {
             for (index, name) in self.config.grants.extensions.iter().enumerate() {
                 self.names_plugin(&KeyPath::parse("grants.extensions").index(index), name, "extension-grant", &[]);
@@ -59,6 +61,21 @@ impl Check<'_> {
         }
     }
 
+    fn sync(&self) {
+        let sync = &self.config.sync;
+        for (index, entry) in sync.iter().enumerate() {
+            let path = KeyPath::parse("users.sync").index(index);
+            if !self.report.is_sound(&path.key("plugin")) {
+                continue;
+            }
+            if sync[..index].iter().any(|other| other.plugin == entry.plugin) {
+                self.error(&path, format!("{:?} a second time", entry.plugin), "each plugin once");
+            } else {
+                self.names_plugin(&path, &entry.plugin, "account-source", &[]);
+            }
+        }
+    }
+
     fn policies(&self) {
         let policies = &self.config.scope_policies;
         for (index, entry) in policies.iter().enumerate() {
@@ -70,6 +87,21 @@ impl Check<'_> {
                 self.error(&path, format!("{:?} a second time", entry.plugin), "each plugin once");
             } else {
                 self.names_plugin(&path, &entry.plugin, "scope-policy", &[]);
+            }
+        }
+    }
+
+    fn sinks(&self) {
+        let sinks = &self.config.events.sinks;
+        for (index, entry) in sinks.iter().enumerate() {
+            let path = KeyPath::parse("events.sinks").index(index);
+            if !self.report.is_sound(&path.key("plugin")) {
+                continue;
+            }
+            if sinks[..index].iter().any(|other| other.plugin == entry.plugin) {
+                self.error(&path, format!("{:?} a second time", entry.plugin), "each plugin once");
+            } else {
+                self.names_plugin(&path, &entry.plugin, "event-sink", &[]);
             }
         }
     }
@@ -95,7 +127,7 @@ impl Check<'_> {
                     self.error(path, format!("{name:?}, of the kind {is}"), format!("a plugin of the kind {kind}"));
                 }
             }
-            Some(PluginSource::Wasm(_) | PluginSource::Native(_)) => {}
+            Some(PluginSource::Wasm(_) | PluginSource::Native(_) | PluginSource::Bundle(_)) => {}
         }
     }
 }

@@ -63,15 +63,6 @@ pintle.toml: holds a secret and every user of this machine may read it: run chmo
 }
 
 #[test]
-fn a_key_for_signatures_is_not_taken_for_a_check() {
-    let key = format!("ed25519:{}=", "A".repeat(43));
-    let text = format!("issuer = \"https://id.example.com\"\n{MASTER}trust.keys = [\"{key}\"]\n");
-    let expected = "pintle.toml:3: trust.keys: this version does not check signatures: no plugin is trusted for such a \
-                    key, a native one still needs its sha256";
-    assert_eq!(Setup::new(&text).warnings(), expected);
-}
-
-#[test]
 fn brute_force_warnings() {
     let text = format!(
         "issuer = \"http://127.0.0.1:8080\"\n{MASTER}[passwords]\nfailure_time = \"0s\"\nmemory_kib = 1024\n\

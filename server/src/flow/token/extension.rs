@@ -2,7 +2,7 @@
 
 use super::begin::{Beginning, begin};
 use crate::flow::mint::{self, Bearer, TokenResponse};
-use crate::flow::{Call, Core, NamedExtension, contended, identity};
+use crate::flow::{Call, Core, NamedExtension, contended, identity, sync};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::error::OAuthError;
 use crate::oauth::family::{AccountRef, Subject};
@@ -38,6 +38,11 @@ pub async fn exchange(
     let scope = extension::decide(client, requested, &Scope::new(scopes))?;
     let reference = AccountRef { backend: named.name.clone(), id: account.id.clone() };
     let identity = identity::ensure(core, &reference, &account).await?;
+    if !sync::permits(core, &reference).await? {
+        return Err(
+            OAuthError::invalid_grant("the account may not log in").because("the sync knows it as gone or disabled")
+        );
+    }
     if identity.revoked_at_ms > started_ms {
         return Err(OAuthError::invalid_grant("the account's tokens were revoked").because("during the exchange"));
     }

@@ -3,7 +3,7 @@
 use super::begin::{Beginning, begin};
 use crate::flow::login::Login;
 use crate::flow::mint::{self, Bearer, TokenResponse};
-use crate::flow::{Call, Core, contended, identity, login};
+use crate::flow::{Call, Core, contended, identity, login, sync};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::error::OAuthError;
 use crate::oauth::family::{AccountRef, Subject};
@@ -51,6 +51,8 @@ async fn grant(
     let account = login.accepted.account;
     let reference = AccountRef { backend: login.backend, id: account.id.clone() };
     let identity = identity::ensure(core, &reference, &account).await?;
+    // After the identity: one that ends meanwhile ends this login, too.
+    sync::demand(core, &reference).await?;
     // The password was changed, or the account disabled, while it was being checked.
     if identity.revoked_at_ms > started_ms {
         return Err(OAuthError::invalid_grant("user name or password is wrong").because("revoked during the login"));

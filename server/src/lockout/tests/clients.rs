@@ -55,8 +55,82 @@ async fn a_client_is_held_back_where_its_secret_was_guessed_and_nowhere_else() {
         }
         world.clock.advance(secs(8));
         world.pass("app", HERE).await.unwrap();
-        assert_eq!(world.counts().await, [(Kind::ClientAddress, 1)], "a success forgets the client's failures");
+        assert_eq!(world.counts().await, [], "a success forgets the client's failures");
     }
+}
+
+#[tokio::test]
+async fn a_stale_secret_beside_a_right_one_holds_back_no_neighbour() {
+    let world = world();
+    for _ in 0..20 {
+        world.guess("app", HERE, TypedName::Known).await.unwrap();
+        world.pass("app", HERE).await.unwrap();
+    }
+    assert_eq!((world.counts().await, world.lockout.stats().entries), (vec![], 0));
+    for client in ["first", "second"] {
+        world.guess(client, HERE, TypedName::Known).await.unwrap();
+    }
+    for _ in 0..20 {
+        world.guess("app", HERE, TypedName::Known).await.unwrap();
+        world.pass("app", HERE).await.unwrap();
+        world.pass("neighbour", HERE).await.unwrap();
+    }
+    assert_eq!(world.counts().await, [(Kind::Client, 1), (Kind::Client, 1), (Kind::ClientAddress, 2)]);
+    assert_eq!(world.lockout.stats().entries, 3);
+}
+
+/// While the first failure is still being synced, the other guesses are neither in flight nor failed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn right_secrets_in_a_burst_of_guesses_are_some_of_the_guesses() {
+    let world = Arc::new(world());
+    world.store.hold_commits(true);
+    let mut guesses = JoinSet::new();
+    for _ in 0..20 {
+        let world = world.clone();
+        guesses.spawn(async move { world.guess("app", HERE, TypedName::Known).await });
+    }
+    let row = {
+        let address = Row::client_address(&world.lockout.hash, HERE.parse().unwrap());
+        Row::client(&world.lockout.hash, "app", Some(&address))
+    };
+    while world.lockout.live.guesses(&row) < 20 {
+        tokio::task::yield_now().await;
+    }
+    let mut rights = JoinSet::new();
+    for _ in 0..20 {
+        let world = world.clone();
+        rights.spawn(async move { world.pass("app", HERE).await });
+    }
+    while world.lockout.live.places(&row) < 40 {
+        // Of the guesses, as many as are free may have been admitted before the first failure held the turn.
+        assert!(world.lockout.stats().admitted <= 5, "let through past the guesses");
+        tokio::task::yield_now().await;
+    }
+    world.store.hold_commits(false);
+    assert_eq!(guesses.join_all().await.iter().filter(|guess| guess.is_ok()).count(), 5);
+    assert!(rights.join_all().await.iter().all(Result::is_err));
+    world.pass("app", ELSEWHERE).await.unwrap();
+    assert_eq!(world.lockout.live.len(), 0, "nothing of it stays in memory");
+}
+
+#[tokio::test]
+async fn a_released_client_no_longer_counts_at_its_addresses() {
+    let world = world();
+    for client in ["app", "other", "third", "fourth", "fifth"] {
+        world.guess(client, HERE, TypedName::Known).await.unwrap();
+    }
+    world.guess("app", ELSEWHERE, TypedName::Known).await.unwrap();
+    assert_eq!(world.pass("neighbour", HERE).await, Err(secs(1)));
+    assert_eq!(world.lockout.release(&Release::Client("app".into())).await.unwrap(), 2);
+    world.pass("neighbour", HERE).await.unwrap();
+    let listed = world.lockout.list(None, 100).await.unwrap();
+    let of_address: Vec<_> = listed.iter().filter(|entry| entry.kind == Kind::ClientAddress).collect();
+    assert_eq!(of_address.iter().map(|entry| entry.failures).collect::<Vec<_>>(), [4], "and none of elsewhere");
+    let other = listed.iter().find(|entry| entry.label.as_deref() == Some("other from 192.0.2.1")).unwrap();
+    assert_eq!(world.lockout.release(&Release::Entry(other.id.clone())).await.unwrap(), 1);
+    assert!(world.counts().await.contains(&(Kind::ClientAddress, 3)));
+    assert_eq!(world.lockout.release(&Release::Address(HERE.parse().unwrap())).await.unwrap(), 4, "with the address");
+    assert_eq!((world.counts().await, world.lockout.stats().entries), (vec![], 0));
 }
 
 #[tokio::test]
@@ -154,7 +228,7 @@ async fn the_operator_sees_clients_that_exist_and_releases_them_by_id_address_or
     assert_eq!(release(Release::Address(ELSEWHERE.parse().unwrap())).await, 2, "the address and the unknown client");
     let other = listed.iter().find(|entry| entry.label.as_deref() == Some("other from 192.0.2.1")).unwrap();
     assert_eq!(release(Release::Entry(other.id.clone())).await, 1);
-    assert_eq!(release(Release::Address(HERE.parse().unwrap())).await, 2, "of users and of clients");
+    assert_eq!(release(Release::Address(HERE.parse().unwrap())).await, 1, "of users; no client is left there");
     assert_eq!(world.counts().await, [(Kind::Account, 1)]);
 }
 

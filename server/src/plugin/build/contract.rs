@@ -1,28 +1,10 @@
 //! Whether what was built is what `plugin.toml` says.
 
 use super::BuildError;
+use crate::plugin::about::PluginToml;
 use pintle_plugin_api::abi::ENTRY_SYMBOL;
-use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::Path;
-
-/// `plugin.toml`, beside the crate's `Cargo.toml`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PluginToml {
-    /// The plugin's own name: lower-case letters, digits and hyphens, as it becomes a file name.
-    pub name: String,
-    /// By semver.
-    pub version: String,
-    /// The kinds by WIT name.
-    pub kinds: Vec<String>,
-    /// Host interfaces beside `log`, `clock`, `random` and `config`.
-    #[serde(default)]
-    pub wants: Vec<String>,
-    /// A token format whose tokens carry their claims.
-    #[serde(default)]
-    pub self_contained: bool,
-}
 
 impl PluginToml {
     /// Reads it from `crate_dir`.
@@ -32,14 +14,7 @@ impl PluginToml {
     pub fn read(crate_dir: &Path) -> Result<Self, BuildError> {
         let path = crate_dir.join("plugin.toml");
         let text = std::fs::read_to_string(&path).map_err(BuildError::io(format!("reading {}", path.display())))?;
-        let about: Self =
-            toml::from_str(&text).map_err(|error| BuildError::Crate(format!("{}: {error}", path.display())))?;
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        if about.name.is_empty() || !about.name.bytes().all(plain) {
-            let why = "name: only lower-case letters, digits and hyphens";
-            return Err(BuildError::Crate(format!("{}: {why}", path.display())));
-        }
-        Ok(about)
+        Self::parse(&text).map_err(|why| BuildError::Crate(format!("{}: {why}", path.display())))
     }
 }
 
@@ -71,6 +46,14 @@ fn ours(interface: &str) -> Option<&str> {
     interface.strip_prefix("pintle:plugin/")?.split('@').next()
 }
 
+/// Whether a component is what `plugin.toml` says.
+///
+/// # Errors
+/// Where the bytes are no component, and every difference.
+pub fn check_component(component: &[u8], about: &PluginToml) -> Result<(), BuildError> {
+    check(&interfaces(component)?, about)
+}
+
 pub(super) fn check(found: &Interfaces, about: &PluginToml) -> Result<(), BuildError> {
     let exported: BTreeSet<&str> = found.exports.iter().filter_map(|name| ours(name)).collect();
     let expected: BTreeSet<&str> = about.kinds.iter().map(String::as_str).chain(["lifecycle"]).collect();
@@ -92,7 +75,10 @@ pub(super) fn check(found: &Interfaces, about: &PluginToml) -> Result<(), BuildE
 }
 
 /// Whether a native library has the entry; loading it is the native host's.
-pub(super) fn check_native(library: &[u8]) -> Result<(), BuildError> {
+///
+/// # Errors
+/// Where it has none.
+pub fn check_native(library: &[u8]) -> Result<(), BuildError> {
     if library.windows(ENTRY_SYMBOL.len()).any(|window| window == ENTRY_SYMBOL.as_bytes()) {
         return Ok(());
     }

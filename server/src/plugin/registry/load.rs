@@ -1,6 +1,8 @@
 //! Loads one entry: read the bytes once, hash, compare, open, describe, check the config.
 
-use super::{Environment, LoadedPlugin, PackagingKind, State};
+mod bundled;
+
+use super::{Environment, LoadedPlugin, PackagingKind, Release, State};
 use crate::config::model::{PluginEntry, PluginSource, Trust};
 use crate::config::secret;
 use crate::plugin::builtin::Linked;
@@ -10,12 +12,13 @@ use crate::plugin::hosted::{Hosted, Packaging};
 use crate::plugin::limits::{Kind, Limits};
 use crate::plugin::native::NativePlugin;
 use crate::plugin::outbound::{Outbound, Resolver, SystemResolver};
-use crate::plugin::own_code;
-use crate::plugin::private_dir::{PrivateDir, sha256_hex};
+use crate::plugin::own_code::Code;
+use crate::plugin::private_dir::PrivateDir;
 use crate::plugin::supervision::{Guard, Supervision};
 #[cfg(feature = "wasm")]
-use crate::plugin::{host::CallHost, wasm::WasmHost};
+use crate::plugin::{host::CallHost, private_dir, wasm::WasmHost};
 use pintle_plugin_api::Manifest;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,24 +40,25 @@ enum Failure {
     /// It may work another time: the plugin is unavailable.
     Load {
         why: String,
-        /// Of the file, once it was read.
-        sha256: Option<String>,
+        /// The file's, once it was read.
+        code: Option<Code>,
     },
 }
 
 impl Failure {
     fn in_file(self, source: &PluginSource) -> Self {
         match (self, source) {
-            (Self::Load { why, sha256 }, PluginSource::Native(path) | PluginSource::Wasm(path)) => {
-                Self::Load { why: format!("{}: {why}", path.display()), sha256 }
-            }
+            (
+                Self::Load { why, code },
+                PluginSource::Native(path) | PluginSource::Wasm(path) | PluginSource::Bundle(path),
+            ) => Self::Load { why: format!("{}: {why}", path.display()), code },
             (failure, _) => failure,
         }
     }
 
-    fn of_file(self, sha256: &str) -> Self {
+    fn of(self, code: Code) -> Self {
         match self {
-            Self::Load { why, .. } => Self::Load { why, sha256: Some(sha256.to_owned()) },
+            Self::Load { why, .. } => Self::Load { why, code: Some(code) },
             Self::Config(faults) => Self::Config(faults),
         }
     }
@@ -62,7 +66,7 @@ impl Failure {
 
 impl From<String> for Failure {
     fn from(why: String) -> Self {
-        Self::Load { why, sha256: None }
+        Self::Load { why, code: None }
     }
 }
 
@@ -72,7 +76,8 @@ struct Ready {
     manifest: Manifest,
     kinds: Vec<Kind>,
     host: Arc<PluginHost>,
-    sha256: Option<String>,
+    code: Code,
+    release: Option<Release>,
 }
 
 impl<'a> Loader<'a> {
@@ -89,7 +94,7 @@ impl<'a> Loader<'a> {
             trust,
             supervision,
             #[cfg(feature = "wasm")]
-            wasm: wasm_host(entries, &environment.cache_dir),
+            wasm: wasm_host(entries, environment),
         }
     }
 
@@ -99,18 +104,18 @@ impl<'a> Loader<'a> {
             PluginSource::Builtin(builtin) => self.builtin(name, entry, builtin).await,
             PluginSource::Native(path) => self.native(name, entry, path).await,
             PluginSource::Wasm(path) => self.component(name, entry, path).await,
+            PluginSource::Bundle(path) => self.bundle(name, entry, path).await,
         };
         match loaded.map_err(|failure| failure.in_file(&entry.source)) {
             Ok(ready) => {
-                warn_of_denials(name, entry, &ready.manifest);
-                let sha256 = ready.sha256.clone();
+                let code = ready.code;
                 match loaded_plugin(name, entry, ready, self.limits(entry), self.guard(name, entry)).await {
                     Ok(plugin) => Ok(plugin),
-                    Err(why) => unloaded(name, entry, why, sha256),
+                    Err(why) => unloaded(name, entry, why, Some(code)),
                 }
             }
             Err(Failure::Config(faults)) => Err(faults),
-            Err(Failure::Load { why, sha256 }) => unloaded(name, entry, why, sha256),
+            Err(Failure::Load { why, code }) => unloaded(name, entry, why, code),
         }
     }
 
@@ -126,8 +131,7 @@ impl<'a> Loader<'a> {
         };
         let linked = Linked::new(plugin, &entry.config_json).map_err(config_faults)?;
         let (kinds, host) = (linked.kinds(), self.host(name, entry, allowed)?);
-        let sha256 = blocking(|| Ok(own_code::sha256().map(str::to_owned))).await?;
-        Ok(Ready { packaging: Box::new(linked), manifest, kinds, host, sha256 })
+        Ok(Ready { packaging: Box::new(linked), manifest, kinds, host, code: Code::Own, release: None })
     }
 
     async fn native(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
@@ -138,13 +142,18 @@ impl<'a> Loader<'a> {
             Failure::Config(vec!["sha256: missing; a native plugin loads only by its hash".to_owned()])
         })?;
         let host = self.host(name, entry, allowed(entry)?)?;
-        let (bytes, found) = read(path).await?;
-        let ready = self.library(bytes, sha256, host).await.map_err(|failure| failure.of_file(&found))?;
-        Ok(Ready { sha256: Some(found), ..ready })
+        let (bytes, code) = read(path).await?;
+        self.library(bytes, code, sha256, host).await.map_err(|failure| failure.of(code))
     }
 
     /// The library that `bytes` are, where their hash is `sha256`.
-    async fn library(&self, bytes: Vec<u8>, sha256: String, host: Arc<PluginHost>) -> Result<Ready, Failure> {
+    async fn library(
+        &self,
+        bytes: Vec<u8>,
+        code: Code,
+        sha256: String,
+        host: Arc<PluginHost>,
+    ) -> Result<Ready, Failure> {
         let (folder, loading) = (self.environment.cache_dir.clone(), Arc::clone(&host));
         let plugin = blocking(move || {
             let private = PrivateDir::open(&folder).map_err(|error| error.to_string())?;
@@ -156,33 +165,38 @@ impl<'a> Loader<'a> {
         if kinds.is_empty() {
             return Err("it exports no kind of plugin that this server knows".to_owned().into());
         }
-        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: None })
+        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, code, release: None })
     }
 
     #[cfg(feature = "wasm")]
     async fn component(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
-        let wasm = match &self.wasm {
-            Some(wasm) => Arc::clone(wasm.as_ref().map_err(Clone::clone)?),
-            None => return Err("there is no Wasm host".to_owned().into()),
-        };
+        let wasm = self.wasm()?;
         let host = self.host(name, entry, allowed(entry)?)?;
-        let (bytes, found) = read(path).await?;
-        let ready = Self::guest(wasm, bytes, found.clone(), entry, host).await;
-        ready.map_err(|failure| failure.of_file(&found))
+        let (bytes, code) = read(path).await?;
+        let found = code.sha256().map(|hash| private_dir::hex(&hash)).unwrap_or_default();
+        if entry.sha256.as_ref().is_some_and(|expected| !found.eq_ignore_ascii_case(expected)) {
+            return Err(Failure::from(format!("its sha256 is {found}, the entry says another")).of(code));
+        }
+        Self::guest(wasm, bytes, code, entry, host).await.map_err(|failure| failure.of(code))
     }
 
-    /// The component that `bytes`, whose hash is `sha256`, are.
+    #[cfg(feature = "wasm")]
+    fn wasm(&self) -> Result<Arc<WasmHost>, Failure> {
+        match &self.wasm {
+            Some(wasm) => Ok(Arc::clone(wasm.as_ref().map_err(Clone::clone)?)),
+            None => Err("there is no Wasm host".to_owned().into()),
+        }
+    }
+
+    /// The component that `bytes`, of this hash, are.
     #[cfg(feature = "wasm")]
     async fn guest(
         wasm: Arc<WasmHost>,
         bytes: Vec<u8>,
-        sha256: String,
+        code: Code,
         entry: &PluginEntry,
         host: Arc<PluginHost>,
     ) -> Result<Ready, Failure> {
-        if entry.sha256.as_ref().is_some_and(|expected| !sha256.eq_ignore_ascii_case(expected)) {
-            return Err(format!("its sha256 is {sha256}, the entry says another").into());
-        }
         let reuse = entry.reuse;
         let plugin = blocking(move || wasm.load(&bytes, reuse)).await?;
         let limits = Limits::new(entry.limits.clone()).of_lifecycle();
@@ -200,7 +214,7 @@ impl<'a> Loader<'a> {
             .map_err(|error| format!("it does not describe itself: {error}"))?;
         config.map_err(config_faults)?;
         let kinds = plugin.kinds();
-        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, sha256: Some(sha256) })
+        Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, code, release: None })
     }
 
     #[cfg(not(feature = "wasm"))]
@@ -211,7 +225,9 @@ impl<'a> Loader<'a> {
     fn limits(&self, entry: &PluginEntry) -> Limits {
         match entry.source {
             PluginSource::Builtin(_) => Limits::linked(entry.limits.clone(), self.environment.services.hashing()),
-            PluginSource::Native(_) | PluginSource::Wasm(_) => Limits::new(entry.limits.clone()),
+            PluginSource::Native(_) | PluginSource::Wasm(_) | PluginSource::Bundle(_) => {
+                Limits::new(entry.limits.clone())
+            }
         }
     }
 
@@ -253,12 +269,19 @@ impl<'a> Loader<'a> {
 
 /// The Wasm host, where an entry needs it: its address space is large.
 #[cfg(feature = "wasm")]
-fn wasm_host(entries: &BTreeMap<String, PluginEntry>, cache_dir: &Path) -> Option<Result<Arc<WasmHost>, String>> {
-    let components = entries.values().filter(|entry| matches!(entry.source, PluginSource::Wasm(_)));
+fn wasm_host(
+    entries: &BTreeMap<String, PluginEntry>,
+    environment: &Environment,
+) -> Option<Result<Arc<WasmHost>, String>> {
+    let components =
+        entries.values().filter(|entry| matches!(entry.source, PluginSource::Wasm(_) | PluginSource::Bundle(_)));
     let memory_bytes = components.map(|entry| Limits::new(entry.limits.clone()).memory_bytes()).max()?;
-    let cache =
-        PrivateDir::open(cache_dir).inspect_err(|error| tracing::warn!(%error, "compiled plugins are not cached")).ok();
-    Some(WasmHost::new(memory_bytes, cache).map(Arc::new).map_err(|error| format!("the Wasm host: {error}")))
+    let open = |folder: &Path| {
+        PrivateDir::open(folder).inspect_err(|error| tracing::warn!(%error, "compiled plugins are not cached")).ok()
+    };
+    let known = environment.known_dir.as_deref().and_then(open);
+    let host = WasmHost::new(memory_bytes, open(&environment.cache_dir)).map(|host| Arc::new(host.and_known(known)));
+    Some(host.map_err(|error| format!("the Wasm host: {error}")))
 }
 
 fn config_faults(faults: Vec<String>) -> Failure {
@@ -279,24 +302,32 @@ fn allowed(entry: &PluginEntry) -> Result<Vec<Interface>, Failure> {
 }
 
 /// What a plugin's file says that it wants and does not get: its calls answer `denied`.
-fn warn_of_denials(name: &str, entry: &PluginEntry, manifest: &Manifest) {
+fn ungranted(name: &str, entry: &PluginEntry, manifest: &Manifest) -> Vec<String> {
     if matches!(entry.source, PluginSource::Builtin(_)) {
-        return;
+        return Vec::new();
     }
-    let allowed = |wanted: &String| entry.allow.iter().flatten().any(|allowed| allowed == wanted);
-    let granted = |wanted: &String| Interface::GRANTED.iter().any(|interface| interface.name() == wanted);
-    for wanted in manifest.wants.iter().filter(|wanted| granted(wanted) && !allowed(wanted)) {
-        tracing::warn!(plugin = name, "the plugin wants `{wanted}`, which is not in its `allow` list");
+    let is_granted = |wanted: &&String| match Interface::from_name(wanted) {
+        Some(Interface::Http) => !entry.network.is_empty(),
+        Some(Interface::Secrets) => !entry.secrets.is_empty(),
+        Some(interface) if Interface::GRANTED.contains(&interface) => {
+            entry.allow.iter().flatten().any(|it| it == *wanted)
+        }
+        _ => true,
+    };
+    let missing: Vec<String> = manifest.wants.iter().filter(|wanted| !is_granted(wanted)).cloned().collect();
+    for wanted in &missing {
+        tracing::warn!(plugin = name, "the plugin wants `{wanted}`, which its entry does not grant");
     }
+    missing
 }
 
-/// The bytes of a file, and their SHA-256 in hex.
-async fn read(path: &Path) -> Result<(Vec<u8>, String), Failure> {
+/// The bytes of a file, and their hash.
+async fn read(path: &Path) -> Result<(Vec<u8>, Code), Failure> {
     let path = path.to_owned();
     blocking(move || {
         let bytes = std::fs::read(&path).map_err(|error| error.to_string())?;
-        let sha256 = sha256_hex(&bytes);
-        Ok((bytes, sha256))
+        let code = Code::File(Sha256::digest(&bytes).into());
+        Ok((bytes, code))
     })
     .await
 }
@@ -307,12 +338,12 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + 
 }
 
 /// A plugin whose file is not what it should be: the server starts without it, unless it is `required`.
-fn unloaded(name: &str, entry: &PluginEntry, why: String, sha256: Option<String>) -> Result<LoadedPlugin, Vec<String>> {
+fn unloaded(name: &str, entry: &PluginEntry, why: String, code: Option<Code>) -> Result<LoadedPlugin, Vec<String>> {
     if entry.required {
         return Err(vec![format!("{why}; without `required = true` the server would start and its calls fail")]);
     }
     tracing::error!(plugin = name, why, "a plugin could not be loaded: its calls answer unavailable");
-    Ok(unavailable(name, entry, why, sha256))
+    Ok(unavailable(name, entry, why, code))
 }
 
 async fn loaded_plugin(
@@ -322,7 +353,8 @@ async fn loaded_plugin(
     limits: Limits,
     guard: Guard,
 ) -> Result<LoadedPlugin, String> {
-    let Ready { packaging, manifest, kinds, host, sha256 } = ready;
+    let ungranted = ungranted(name, entry, &ready.manifest);
+    let Ready { packaging, manifest, kinds, host, code, release } = ready;
     let hosted = Hosted::new(packaging, host, limits).guarded_by(guard);
     let grant_types = if kinds.contains(&Kind::ExtensionGrant) {
         let named = hosted.grant_types().await;
@@ -332,25 +364,31 @@ async fn loaded_plugin(
     };
     Ok(LoadedPlugin {
         name: name.to_owned(),
-        packaging: packaging_kind(entry),
+        own_name: manifest.name,
+        packaging: release.as_ref().map_or_else(|| packaging_kind(entry), |release| release.packaging),
         version: manifest.version,
-        sha256,
+        code: Some(code),
         kinds,
         self_contained: manifest.self_contained,
         grant_types,
+        ungranted,
+        release,
         state: State::Ready(Arc::new(hosted)),
     })
 }
 
-fn unavailable(name: &str, entry: &PluginEntry, why: String, sha256: Option<String>) -> LoadedPlugin {
+fn unavailable(name: &str, entry: &PluginEntry, why: String, code: Option<Code>) -> LoadedPlugin {
     LoadedPlugin {
         name: name.to_owned(),
+        own_name: String::new(),
         packaging: packaging_kind(entry),
         version: String::new(),
-        sha256,
+        code,
         kinds: Vec::new(),
         self_contained: false,
         grant_types: Vec::new(),
+        ungranted: Vec::new(),
+        release: None,
         state: State::Unavailable(why),
     }
 }
@@ -360,5 +398,6 @@ const fn packaging_kind(entry: &PluginEntry) -> PackagingKind {
         PluginSource::Builtin(_) => PackagingKind::Builtin,
         PluginSource::Native(_) => PackagingKind::Native,
         PluginSource::Wasm(_) => PackagingKind::Wasm,
+        PluginSource::Bundle(_) => PackagingKind::Bundle,
     }
 }

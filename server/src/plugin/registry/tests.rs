@@ -1,3 +1,6 @@
+#[cfg(feature = "wasm")]
+mod bundles;
+
 use super::*;
 use crate::config::model::{PluginLimits, PluginSource};
 use crate::plugin::testing::{FakeServices, ann};
@@ -17,6 +20,7 @@ fn entry(source: PluginSource) -> PluginEntry {
         reuse: 1,
         network: Vec::new(),
         secrets: BTreeMap::new(),
+        allow_downgrade: false,
     }
 }
 
@@ -24,14 +28,20 @@ fn builtin(name: &str) -> PluginEntry {
     entry(PluginSource::Builtin(name.to_owned()))
 }
 
-async fn load_with(entries: Vec<(&str, PluginEntry)>, trust: Trust) -> (TempDir, Result<Registry, Vec<LoadError>>) {
-    let folder = tempfile::tempdir().unwrap();
-    let environment = Environment {
+fn environment(folder: &TempDir) -> Environment {
+    Environment {
         services: Arc::new(FakeServices::default()),
         builtins: builtins(),
         cache_dir: folder.path().join("cache"),
         variables: Vec::new(),
-    };
+        known_dir: None,
+        last_run: LastRun::default(),
+    }
+}
+
+async fn load_with(entries: Vec<(&str, PluginEntry)>, trust: Trust) -> (TempDir, Result<Registry, Vec<LoadError>>) {
+    let folder = tempfile::tempdir().unwrap();
+    let environment = environment(&folder);
     let entries = entries.into_iter().map(|(name, entry)| (name.to_owned(), entry)).collect();
     let registry = Registry::load(&entries, &trust, &environment).await;
     (folder, registry)
@@ -68,8 +78,7 @@ async fn the_builtin_accounts_verify_through_the_host() {
 #[tokio::test]
 async fn a_builtins_code_is_the_executables() {
     let registry = load(vec![("local", builtin("accounts"))]).await.unwrap();
-    let sha256 = registry.plugin("local").unwrap().sha256.as_deref();
-    assert!(sha256.is_some_and(|sha256| sha256.len() == 64) && sha256 == super::super::own_code::sha256());
+    assert_eq!(registry.plugin("local").unwrap().code, Some(Code::Own));
 }
 
 #[tokio::test]
@@ -171,21 +180,22 @@ mod wasm {
     use super::*;
     use crate::plugin::private_dir::sha256_hex;
     use crate::plugin::wasm::guests::{Guest, component, wit};
+    use sha2::{Digest, Sha256};
 
-    fn guest(folder: &TempDir) -> (PluginEntry, String) {
+    fn guest(folder: &TempDir) -> (PluginEntry, Code) {
         let bytes = component(&wit(), &Guest::counting());
         let path = folder.path().join("guest.wasm");
         std::fs::write(&path, &bytes).unwrap();
-        (entry(PluginSource::Wasm(path)), sha256_hex(&bytes))
+        (entry(PluginSource::Wasm(path)), Code::File(Sha256::digest(&bytes).into()))
     }
 
     #[tokio::test]
     async fn a_component_is_loaded_described_and_called() {
         let folder = tempfile::tempdir().unwrap();
-        let (entry, sha256) = guest(&folder);
+        let (entry, code) = guest(&folder);
         let registry = load(vec![("text", entry)]).await.unwrap();
         let plugin = registry.plugin("text").unwrap();
-        assert_eq!((plugin.version.as_str(), plugin.sha256.as_ref()), ("1.0.0", Some(&sha256)));
+        assert_eq!((plugin.version.as_str(), plugin.code), ("1.0.0", Some(code)));
         let answer = registry.user_verifier("text").unwrap().verify(&CallContext::default(), password("a", "x")).await;
         assert_eq!(answer, Ok(VerifyOutcome::Rejected("1".to_owned())));
         assert_eq!(plugin.health(&CallContext::default()).await, Ok(()));

@@ -9,16 +9,22 @@ use wasmtime::component::Component;
 
 const CHECKSUM_BYTES: usize = 32;
 
-/// The component of these bytes, from the cache or compiled and put there. Takes seconds for large ones: never on a
-/// request.
-pub(super) fn component(engine: &Engine, bytes: &[u8], cache: Option<&PrivateDir>) -> wasmtime::Result<Component> {
-    let Some(cache) = cache else { return Component::from_binary(engine, bytes) };
+/// The component of these bytes, from one of the folders, or compiled and put into `cache`. Takes seconds for large ones:
+/// never on a request.
+pub(super) fn component(
+    engine: &Engine,
+    bytes: &[u8],
+    known: Option<&PrivateDir>,
+    cache: Option<&PrivateDir>,
+) -> wasmtime::Result<Component> {
     let name = name(engine, bytes);
-    if let Some(component) = load(engine, cache, &name) {
+    if let Some(component) = known.into_iter().chain(cache).find_map(|folder| load(engine, folder, &name)) {
         return Ok(component);
     }
     let component = Component::from_binary(engine, bytes)?;
-    if let Err(error) = save(&component, cache, &name) {
+    if let Some(cache) = cache
+        && let Err(error) = save(&component, cache, &name)
+    {
         tracing::warn!(%error, "a compiled plugin could not be cached");
     }
     Ok(component)

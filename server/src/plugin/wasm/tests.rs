@@ -309,6 +309,21 @@ fn a_compiled_component_is_cached_and_a_changed_one_is_not_run() {
 }
 
 #[test]
+fn a_known_folder_is_read_and_never_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str| PrivateDir::open(&folder.path().join(name)).unwrap();
+    let files = |name: &str| std::fs::read_dir(folder.path().join(name)).unwrap().count();
+    let host = WasmHost::new(64 << 20, Some(open("known"))).unwrap();
+    let bytes = component(&wit(), &Text::counting());
+    host.load(&bytes, 1).unwrap();
+    let beside = WasmHost::new(64 << 20, Some(open("cache"))).unwrap().and_known(Some(open("known")));
+    beside.load(&bytes, 1).unwrap();
+    assert_eq!((files("known"), files("cache")), (1, 0), "taken from there");
+    beside.load(&component(&wit(), &Text::trapping_second_time()), 1).unwrap();
+    assert_eq!((files("known"), files("cache")), (1, 1));
+}
+
+#[test]
 fn an_error_of_several_lines_is_shown_whole_on_one() {
     let error = wasmtime::Error::msg("signature: expected=[\n    I32,\n] found=[]");
     assert_eq!(super::one_line(&error), "signature: expected=[ I32, ] found=[]");

@@ -1,0 +1,210 @@
+//! What happened, told to plugins of the kind event-sink through an outbox in the store.
+//!
+//! An event is an audit event. It is stored once for each sink that wants its kind, delivered in order, and removed once
+//! the sink has taken it: a crash in between delivers it again, with the same id. A sink that is down keeps nobody
+//! waiting, and one that refuses an event for good loses it to the dead letters, which operators see and replay.
+
+mod backoff;
+mod ids;
+mod letters;
+mod outbox;
+mod queue;
+mod records;
+mod sink;
+mod subscription;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+pub use letters::{Done, Letter, Which};
+pub use sink::NamedSink;
+
+use crate::audit::AuditEvent;
+use crate::clock::Clock;
+use crate::entropy::Entropy;
+use crate::metrics::{EventOutcome, Metrics};
+use crate::store::{CommitError, Store, StoreError};
+use futures_util::future;
+use ids::Ids;
+use outbox::{New, Outbox};
+use pintle_plugin_api::Event;
+use queue::Queue;
+use sink::Sink;
+use std::sync::Arc;
+use std::time::Duration;
+use worker::Worker;
+
+/// Events of one delivery.
+const MAX_BATCH: usize = 100;
+/// And their bytes, far below what a plugin's call takes.
+const MAX_BATCH_BYTES: usize = 256 * 1024;
+/// How often records are counted that expire unseen.
+const COUNT_EVERY: Duration = Duration::from_secs(3600);
+
+/// How much is kept, and how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From storing to giving up.
+    pub max_age: Duration,
+    /// Of each sink: events that wait, and as many dead letters.
+    pub max_entries: u64,
+    /// From giving up to forgetting.
+    pub keep_dead: Duration,
+}
+
+/// What the outbox stands on.
+pub struct Ground {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness, for ids and pauses.
+    pub entropy: Arc<dyn Entropy>,
+    /// What is counted.
+    pub metrics: Metrics,
+}
+
+/// An event was to be stored before its decision holds, and could not be.
+#[derive(Debug, thiserror::Error)]
+pub enum NotStored {
+    /// Too many wait already.
+    #[error("too many events wait for the sink {0}")]
+    Full(String),
+    /// The store does not take it.
+    #[error("an event could not be stored: {0}")]
+    Store(#[from] CommitError),
+}
+
+/// The sinks and their outbox.
+pub struct Events {
+    outbox: Arc<Outbox>,
+    entropy: Arc<dyn Entropy>,
+    sinks: Vec<Arc<Sink>>,
+    ids: Ids,
+    queue: Queue,
+}
+
+impl Events {
+    /// Counts what the store has for `sinks`.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn open(ground: Ground, limits: Limits, sinks: Vec<NamedSink>) -> Result<Self, StoreError> {
+        let Ground { store, clock, entropy, metrics } = ground;
+        let outbox = Arc::new(Outbox { store, clock: clock.clone(), metrics: metrics.clone(), limits });
+        let sinks: Vec<_> = sinks.into_iter().map(|named| Arc::new(Sink::new(named, metrics.clone()))).collect();
+        for sink in &sinks {
+            outbox.count(sink).await?;
+        }
+        Ok(Self { outbox, sinks, ids: Ids::new(clock, entropy.clone()), entropy, queue: Queue::new() })
+    }
+
+    /// Gives the sinks of these names other plugins; kinds and strictness stay as they were opened.
+    pub fn replace_plugins(&self, plugins: Vec<NamedSink>) {
+        for NamedSink { entry, plugin } in plugins {
+            self.sinks.iter().filter(|sink| sink.name == entry.plugin).for_each(|sink| sink.replace(plugin.clone()));
+        }
+    }
+
+    /// Whether no sink wants anything.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.sinks.is_empty()
+    }
+
+    /// Whether a sink wants events of this kind.
+    #[must_use]
+    pub fn wants(&self, kind: &str) -> bool {
+        self.sinks.iter().any(|sink| sink.subscription.has(kind))
+    }
+
+    /// Hands a decision's event to the sinks that want it. It is stored when this returns for sinks that are strict, and
+    /// soon for others.
+    ///
+    /// # Errors
+    /// It is not stored for a strict sink: the decision must not hold.
+    pub async fn emit(&self, happened: &AuditEvent) -> Result<(), NotStored> {
+        let kind = happened.name();
+        if !self.wants(kind) {
+            return Ok(());
+        }
+        let event = self.event(kind, happened);
+        for new in self.addressed(&event).filter(|new| !new.sink.strict) {
+            self.queue.offer(new);
+        }
+        self.store(self.addressed(&event).filter(|new| new.sink.strict).collect()).await
+    }
+
+    /// As [`Self::emit`], but stored for every sink when it returns.
+    ///
+    /// # Errors
+    /// As [`Self::emit`]; for sinks that are not strict it is only logged.
+    pub async fn emit_durably(&self, happened: &AuditEvent) -> Result<(), NotStored> {
+        let kind = happened.name();
+        if !self.wants(kind) {
+            return Ok(());
+        }
+        let event = self.event(kind, happened);
+        let (strict, others): (Vec<_>, Vec<_>) = self.addressed(&event).partition(|new| new.sink.strict);
+        for new in others {
+            let name = new.sink.name.clone();
+            if let Err(error) = self.store(vec![new]).await {
+                tracing::error!(sink = name, %error, "an event is lost");
+                self.outbox.metrics.events(&name, EventOutcome::Lost, 1);
+            }
+        }
+        self.store(strict).await
+    }
+
+    fn event(&self, kind: &str, happened: &AuditEvent) -> Event {
+        // Plain fields with string keys: this does not fail.
+        let json = serde_json::to_string(happened).unwrap_or_default();
+        Event { id: self.ids.next(), kind: kind.to_owned(), at_ms: self.outbox.clock.now_ms(), json }
+    }
+
+    fn addressed<'a>(&'a self, event: &'a Event) -> impl Iterator<Item = New> + 'a {
+        let wanting = self.sinks.iter().filter(|sink| sink.subscription.has(&event.kind));
+        wanting.map(|sink| New { sink: sink.clone(), event: event.clone() })
+    }
+
+    async fn store(&self, events: Vec<New>) -> Result<(), NotStored> {
+        if let Some(full) = events.iter().find(|new| !self.outbox.has_room(&new.sink)) {
+            return Err(NotStored::Full(full.sink.name.clone()));
+        }
+        Ok(self.outbox.append(&events).await?)
+    }
+
+    /// Stores and delivers for ever; to be polled beside serving.
+    pub async fn run(&self) {
+        if self.sinks.is_empty() {
+            return future::pending().await;
+        }
+        let worker = |sink: &Arc<Sink>| Worker::new(self.outbox.clone(), self.entropy.clone(), sink.clone()).run();
+        let workers = future::join_all(self.sinks.iter().map(worker));
+        tokio::join!(self.queue.run(&self.outbox), workers, self.count());
+    }
+
+    async fn count(&self) {
+        let clock = &self.outbox.clock;
+        let every = COUNT_EVERY.as_millis() as u64;
+        loop {
+            clock.sleep_until(clock.monotonic_ms().saturating_add(every)).await;
+            for sink in &self.sinks {
+                if let Err(error) = self.outbox.count(sink).await {
+                    tracing::warn!(sink = sink.name, %error, "the events of a sink could not be counted");
+                }
+            }
+        }
+    }
+
+    /// Stores what is still in memory; for the end, when [`Self::run`] has ended.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn flush(&self) -> Result<(), StoreError> {
+        self.queue.flush(&self.outbox).await.map_err(|error| match error {
+            CommitError::Unavailable(error) => error,
+            other => StoreError::new(other),
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! A sink as the configuration has it, and how much waits for it.
+
+use super::subscription::Subscription;
+use crate::config::model::SinkEntry;
+use crate::metrics::{EventOutcome, Metrics};
+use crate::plugin::EventSink;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+
+/// A sink and its entry in the configuration.
+pub struct NamedSink {
+    /// Its name, kinds, and whether it is strict.
+    pub entry: SinkEntry,
+    /// The plugin.
+    pub plugin: Arc<dyn EventSink>,
+}
+
+/// A sink at work. The figures follow every change that this process makes; records expire unseen, so that they may be
+/// too high until they are counted anew.
+pub(super) struct Sink {
+    pub name: String,
+    pub strict: bool,
+    pub subscription: Subscription,
+    plugin: Mutex<Arc<dyn EventSink>>,
+    /// Something new waits.
+    pub wake: Notify,
+    /// An operator has changed what waits: worth a look even during a pause.
+    pub nudge: Notify,
+    waiting: AtomicU64,
+    dead: AtomicU64,
+    /// Events are being lost: said once, not for each.
+    losing: AtomicBool,
+    metrics: Metrics,
+}
+
+impl Sink {
+    pub fn new(named: NamedSink, metrics: Metrics) -> Self {
+        Self {
+            subscription: Subscription::new(&named.entry.kinds),
+            name: named.entry.plugin,
+            strict: named.entry.strict,
+            plugin: Mutex::new(named.plugin),
+            wake: Notify::new(),
+            nudge: Notify::new(),
+            waiting: AtomicU64::new(0),
+            dead: AtomicU64::new(0),
+            losing: AtomicBool::new(false),
+            metrics,
+        }
+    }
+
+    /// Whom to deliver to now.
+    pub fn plugin(&self) -> Arc<dyn EventSink> {
+        self.plugin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Another one, as after a reload; worth a try even during a pause.
+    pub fn replace(&self, plugin: Arc<dyn EventSink>) {
+        *self.plugin.lock().unwrap_or_else(PoisonError::into_inner) = plugin;
+        self.nudge.notify_one();
+    }
+
+    pub fn waiting(&self) -> u64 {
+        self.waiting.load(Relaxed)
+    }
+
+    pub fn dead(&self) -> u64 {
+        self.dead.load(Relaxed)
+    }
+
+    pub fn counted(&self, waiting: u64, dead: u64) {
+        self.waiting.store(waiting, Relaxed);
+        self.dead.store(dead, Relaxed);
+        self.metrics.set_events(&self.name, waiting, dead);
+    }
+
+    /// An event found no room.
+    pub fn lost(&self) {
+        self.metrics.events(&self.name, EventOutcome::Lost, 1);
+        if !self.losing.swap(true, Relaxed) {
+            tracing::error!(sink = self.name, waiting = self.waiting(), "events are lost: too many wait for a sink");
+        }
+    }
+
+    /// The outbox has room again.
+    pub fn stored(&self) {
+        self.losing.store(false, Relaxed);
+        self.changed(1, 0);
+        self.wake.notify_one();
+    }
+
+    /// So many more, or fewer, wait or are dead.
+    pub fn changed(&self, waiting: i64, dead: i64) {
+        let add = |figure: &AtomicU64, by: i64| {
+            // The closure always gives a value: this does not fail.
+            let _ = figure.fetch_update(Relaxed, Relaxed, |count| Some(count.saturating_add_signed(by)));
+        };
+        add(&self.waiting, waiting);
+        add(&self.dead, dead);
+        self.metrics.set_events(&self.name, self.waiting(), self.dead());
+    }
+}

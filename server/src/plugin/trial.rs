@@ -1,0 +1,155 @@
+//! A plugin's file outside of any server: tried by the conformance kit, and timed. The host interfaces stand on a table in
+//! memory, two made-up accounts and made-up signatures; the file itself is loaded as a server loads it.
+
+mod bench;
+mod fixtures;
+mod folder;
+mod services;
+mod subject;
+mod upstream;
+
+pub use bench::{Figure, bench};
+pub use fixtures::TrialFixtures;
+pub use subject::{LoadedSubject, load};
+
+use super::last_run::LastRun;
+use super::private_dir::sha256_hex;
+use super::registry::{Environment, builtins};
+use crate::clock::Clock;
+use crate::config::model::{NetworkGrant, PluginEntry, PluginLimits, PluginSource, SecretSource};
+use crate::entropy::Entropy;
+use folder::Folder;
+use pintle_plugin_api::conformance::{self, Report, SLOW_CALL, Subject, World, Worlds};
+use services::TrialServices;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use upstream::Upstream;
+
+/// Why there is no trial.
+#[derive(Debug, thiserror::Error)]
+pub enum TrialError {
+    /// The file cannot be read, or has no name that says what it is.
+    #[error("{}: {why}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The fixtures are not what they should be.
+    #[error("the fixtures: {0}")]
+    Fixtures(String),
+    /// Something that the trial itself needs is not there.
+    #[error("{0}")]
+    Surroundings(String),
+}
+
+/// A plugin's file and what it is tried with.
+pub struct Trial {
+    source: PluginSource,
+    sha256: String,
+    fixtures: TrialFixtures,
+    folder: Folder,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    runtime: Handle,
+}
+
+impl Trial {
+    /// Prepares a trial of `path`, a `.wasm`, `.so`, `.dylib` or `.dll`. Compiled components go to a folder of their own
+    /// among the temporary files, which is removed with the trial.
+    ///
+    /// # Errors
+    /// See [`TrialError`].
+    pub fn new(
+        path: &Path,
+        fixtures: TrialFixtures,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        runtime: Handle,
+    ) -> Result<Self, TrialError> {
+        let refuse = |why: String| TrialError::File { path: path.to_owned(), why };
+        let file = std::path::absolute(path).map_err(|error| refuse(error.to_string()))?;
+        let bytes = std::fs::read(&file).map_err(|error| refuse(error.to_string()))?;
+        let source = match file.extension().and_then(|extension| extension.to_str()) {
+            Some("wasm") => PluginSource::Wasm(file),
+            Some("so" | "dylib" | "dll") => PluginSource::Native(file),
+            _ => return Err(refuse("a plugin's file ends in .wasm, .so, .dylib or .dll".to_owned())),
+        };
+        let folder = Folder::make(entropy.as_ref()).map_err(TrialError::Surroundings)?;
+        Ok(Self { source, sha256: sha256_hex(&bytes), fixtures, folder, clock, entropy, runtime })
+    }
+
+    /// Of the file, as lower-case hex.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
+    /// Runs the conformance kit. Blocks, outside of the runtime's own threads.
+    #[must_use]
+    pub fn run(&self) -> Report {
+        conformance::run_in(self, &self.fixtures.kit(self.fixtures.upstream.as_deref()))
+    }
+
+    fn entry(&self, world: World, upstream: Option<&Upstream>, reuse: u32) -> Result<PluginEntry, String> {
+        let origin = upstream.map(Upstream::origin);
+        let grant = |origin: &str| {
+            let origin = origin.parse().map_err(|error| format!("the upstream {origin}: {error}"))?;
+            Ok::<_, String>(NetworkGrant { origin, private: true, ca: None })
+        };
+        let secret = |(name, value): (&String, &String)| (name.clone(), SecretSource::Value(value.clone().into()));
+        let timeout = (world == World::SlowUpstream).then_some(SLOW_CALL);
+        Ok(PluginEntry {
+            source: self.source.clone(),
+            sha256: Some(self.sha256.clone()),
+            allow_downgrade: false,
+            config_json: self.fixtures.kit(origin).config_json,
+            allow: Some(["kv", "crypto", "accounts"].map(str::to_owned).to_vec()),
+            limits: PluginLimits { timeout, ..PluginLimits::default() },
+            required: true,
+            reuse,
+            network: origin.map(grant).transpose()?.into_iter().collect(),
+            secrets: self.fixtures.secrets.iter().map(secret).collect(),
+        })
+    }
+
+    fn environment(&self, world: World) -> Result<Environment, String> {
+        let services = TrialServices::new(world, &self.clock, &self.entropy)?;
+        Ok(Environment {
+            services: Arc::new(services),
+            builtins: builtins(),
+            cache_dir: self.folder.path().to_owned(),
+            known_dir: None,
+            last_run: LastRun::default(),
+            variables: Vec::new(),
+        })
+    }
+
+    fn loaded(&self, world: World, upstream: Option<Upstream>, reuse: u32) -> Result<LoadedSubject, String> {
+        let entry = self.entry(world, upstream.as_ref(), reuse)?;
+        let environment = self.environment(world)?;
+        let loaded = self.runtime.block_on(load(entry.clone(), &environment)).map_err(|faults| faults.join("; "))?;
+        Ok(LoadedSubject::new(entry, loaded, environment, self.runtime.clone()).with_upstream(upstream))
+    }
+}
+
+impl Worlds for Trial {
+    fn subject(&self, world: World) -> Result<Option<Box<dyn Subject + Sync + '_>>, String> {
+        let upstream = match (world, &self.fixtures.upstream) {
+            (World::Whole | World::DeadHost, named) => named.clone().map(Upstream::Named),
+            (World::DeadUpstream | World::SlowUpstream, None) => return Ok(None),
+            (World::DeadUpstream, Some(_)) => Some(Upstream::dead()?),
+            (World::SlowUpstream, Some(_)) => Some(Upstream::slow()?),
+        };
+        Ok(Some(Box::new(self.loaded(world, upstream, 1)?)))
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        self.clock.monotonic_ms()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! A component's accounts are synced: who vanished there is logged out here.
+
+use crate::plugins::component;
+use pintle::admin::{self, Command, SyncRun};
+use pintle::clock::SystemClock;
+use pintle::keys::{MasterKey, MasterKeyOrigin};
+use pintle::store::Store;
+use pintle::store::memory::MemoryStore;
+use pintle_tests::{Options, TestServer};
+use serde_json::Value;
+use std::path::Path;
+use std::sync::Arc;
+
+async fn start(plugin: &Path, users: &str, store: Arc<dyn Store>) -> TestServer {
+    let config = format!(
+        r#"
+issuer = "https://id.example.com"
+data_dir = "data"
+[listen]
+address = "127.0.0.1:{{port}}"
+[[clients]]
+id = "app"
+type = "confidential"
+secret = {{ value = "app-secret" }}
+trusted = true
+grants = ["password", "refresh_token"]
+scopes = ["read"]
+[plugins.erp]
+source = {plugin:?}
+config = {{ users = [{users}] }}
+allow = ["kv"]
+secrets = {{ key = {{ value = "s3cret" }} }}
+[users]
+chain = ["erp"]
+sync = [{{ plugin = "erp", refuse_removal_over = "40%" }}]
+"#
+    );
+    let mut options = Options::new(config);
+    options.store = Some(store);
+    options.customize =
+        Some(Box::new(|builder| builder.master_key(MasterKey::new([7; 32]), MasterKeyOrigin::Env("TEST".to_owned()))));
+    options.start().await
+}
+
+async fn run(server: &TestServer, force: bool) -> Result<Value, String> {
+    let mut step = SyncRun { plugin: "erp".to_owned(), number: None, full: true, force };
+    loop {
+        let answer = admin::execute(&server.app.core(), Command::SyncRun(step.clone())).await;
+        let answer = answer.map_err(|error| error.to_string())?;
+        if answer["done"] == true {
+            return Ok(answer["counts"].clone());
+        }
+        step.number = answer["number"].as_u64();
+    }
+}
+
+async fn log_in(server: &TestServer, name: &str) -> (u16, String) {
+    let body = format!("grant_type=password&username={name}&password=s3cret");
+    let answer = server.caller().post_as("app", "app-secret", "/token", &body).await;
+    (answer.status, answer.field("access_token"))
+}
+
+async fn is_active(server: &TestServer, token: &str) -> bool {
+    let answer = server.caller().post_as("app", "app-secret", "/introspect", &format!("token={token}")).await;
+    answer.json()["active"] == true
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_synced_account_that_vanished_is_logged_out_and_one_that_is_not_named_yet_may_log_in() {
+    let plugin = tokio::task::spawn_blocking(|| component("tests/kinds").path).await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::new(SystemClock::new())));
+    let server = start(&plugin, r#""ann", "bob", "cid""#, store.clone()).await;
+    assert_eq!(run(&server, false).await.unwrap()["added"], 3);
+    let (_, ann) = log_in(&server, "ann").await;
+    let (_, bob) = log_in(&server, "bob").await;
+    drop(server);
+
+    let server = start(&plugin, r#""ann", "cid", "new""#, store.clone()).await;
+    assert!(is_active(&server, &bob).await, "nobody knows yet");
+    assert_eq!(log_in(&server, "new").await.0, 200);
+    let counts = run(&server, false).await.unwrap();
+    assert_eq!((&counts["added"], &counts["removed"]), (&1.into(), &1.into()));
+    assert!(is_active(&server, &ann).await && !is_active(&server, &bob).await);
+    drop(server);
+
+    // The verifier has bob again, the sync does not know it yet.
+    let server = start(&plugin, r#""bob""#, store).await;
+    assert_eq!(log_in(&server, "bob").await.0, 400);
+    let refused = run(&server, false).await.unwrap_err();
+    assert!(refused.contains("3 of 3") && refused.contains("--force"), "{refused}");
+    assert!(!is_active(&server, &bob).await, "what has ended stays ended");
+    assert_eq!(log_in(&server, "bob").await.0, 200, "but it was named");
+    assert_eq!(run(&server, true).await.unwrap()["removed"], 3);
+    let list = admin::execute(&server.app.core(), Command::SyncList).await.unwrap();
+    assert_eq!((&list["items"][0]["accounts"], &list["items"][0]["state"]), (&1.into(), &"in sync".into()));
+}
