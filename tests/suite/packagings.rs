@@ -9,7 +9,7 @@ use pintle::plugin::services::CoreServices;
 use pintle::store::Batch;
 use pintle_plugin_api::conformance::{self, Fixtures, Report, Subject};
 use pintle_plugin_api::{
-    CallContext, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome,
+    Account, CallContext, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome,
     VerifyRequest,
 };
 use pintle_tests::{Answer, Options, TestServer};
@@ -88,6 +88,11 @@ impl Subject for Loaded {
     fn validate(&self, ctx: &CallContext, token: &str) -> Result<TokenVerdict, PluginError> {
         let format = self.plugin.as_token_format().unwrap();
         self.runtime.block_on(format.validate(ctx, token)).map_err(|ended| ended.error)
+    }
+
+    fn lookup(&self, ctx: &CallContext, by: &str, value: &str) -> Result<Option<Account>, PluginError> {
+        let directory = self.plugin.as_directory().unwrap();
+        self.runtime.block_on(directory.lookup(ctx, by, value)).map_err(|ended| ended.error)
     }
 }
 
