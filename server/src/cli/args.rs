@@ -539,6 +539,14 @@ pub enum PluginCommand {
     #[command(flatten)]
     Operate(PluginOperation),
     #[cfg(feature = "wasm")]
+    #[command(flatten)]
+    Make(PluginMaking),
+}
+
+/// What of `pintle plugin …` is for a plugin's vendor.
+#[cfg(feature = "wasm")]
+#[derive(Debug, Subcommand)]
+pub enum PluginMaking {
     /// Make a plugin of a Rust crate: a Wasm component, or a native library
     #[command(after_help = "Examples:
   pintle plugin build plugins/scope-rules
@@ -687,6 +695,19 @@ pub enum PluginOperation {
     /// List the plugins: how each is, which code it is, what its calls came to since it was loaded
     #[command(after_help = "Examples:\n  pintle plugin list\n  pintle plugin list --json")]
     List,
+    /// Show where plugins in shadow answered otherwise than the live ones
+    #[command(after_help = "Examples:
+  pintle plugin diff
+  pintle plugin diff new-ldap
+  pintle plugin diff --json
+
+A plugin whose entry says shadow = \"ldap\" is asked what ldap was asked, once that has answered; its answers are
+compared and never used. The latest 500 differences of each are kept in the server's memory, until it is restarted or
+the shadow changes. Each has the request's id, as the audit log has it.")]
+    Diff {
+        /// Only of this plugin in shadow
+        name: Option<String>,
+    },
     /// Read plugins and configuration anew, in a running server: all of it, or nothing where anything is wrong
     #[command(after_help = "Examples:
   pintle plugin reload

@@ -8,7 +8,7 @@ mod new;
 mod trial;
 mod trust;
 
-use super::args::{PluginBuild, PluginCommand};
+use super::args::{PluginBuild, PluginMaking};
 use super::exit::Failure;
 use super::open::Opening;
 use super::text;
@@ -16,19 +16,18 @@ use pintle::plugin::build::{self, BuildError, BuildOptions};
 use serde_json::json;
 
 /// Does what is asked.
-pub fn run(open: &Opening, json: bool, command: PluginCommand) -> Result<(), Failure> {
+pub fn run(open: &Opening, json: bool, command: PluginMaking) -> Result<(), Failure> {
     match command {
-        PluginCommand::Operate(operation) => super::admin::plugin(open, json, operation),
-        PluginCommand::Build(build) => self::build(json, build),
-        PluginCommand::Keygen(args) => trust::keygen(open, json, &args),
-        PluginCommand::Bundle(args) => make::bundle(json, &args),
-        PluginCommand::Sign(args) => trust::sign(json, &args),
-        PluginCommand::Verify(args) => trust::verify(open, json, &args),
-        PluginCommand::Inspect(args) => trust::inspect(json, &args),
-        PluginCommand::Check(args) => super::block_on(check::check(open, json, args)),
-        PluginCommand::New(options) => new::new(json, options),
-        PluginCommand::Test(options) => trial::test(open, json, options),
-        PluginCommand::Bench(options) => trial::bench(open, json, options),
+        PluginMaking::Build(build) => self::build(json, build),
+        PluginMaking::Keygen(args) => trust::keygen(open, json, &args),
+        PluginMaking::Bundle(args) => make::bundle(json, &args),
+        PluginMaking::Sign(args) => trust::sign(json, &args),
+        PluginMaking::Verify(args) => trust::verify(open, json, &args),
+        PluginMaking::Inspect(args) => trust::inspect(json, &args),
+        PluginMaking::Check(args) => super::block_on(check::check(open, json, args)),
+        PluginMaking::New(options) => new::new(json, options),
+        PluginMaking::Test(options) => trial::test(open, json, options),
+        PluginMaking::Bench(options) => trial::bench(open, json, options),
     }
 }
 

@@ -43,6 +43,9 @@ pub const KINDS: &[&str] = &[
     "sync.run",
     "sync.preview",
     "sync.known",
+    "reload",
+    "plugin.disable",
+    "plugin.enable",
 ];
 
 pub(super) fn events(node: &Node<'_>) -> Option<Events> {
