@@ -38,6 +38,7 @@ struct Inner {
     store_bytes: Gauge,
     audit_dropped: Counter,
     breakers: Family<BreakerLabel, Gauge>,
+    shadows: Family<ShadowLabels, Counter>,
     reloads: Family<ReloadLabel, Counter>,
     events: events::EventFigures,
 }
@@ -158,6 +159,12 @@ struct BreakerLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShadowLabels {
+    plugin: String,
+    comparison: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ReloadLabel {
     outcome: &'static str,
 }
@@ -191,6 +198,7 @@ impl Metrics {
             store_bytes: Gauge::default(),
             audit_dropped: Counter::default(),
             breakers: Family::default(),
+            shadows: Family::default(),
             reloads: Family::default(),
             events: events::EventFigures::default(),
         };
@@ -243,6 +251,11 @@ impl Metrics {
     /// The circuit breaker of `plugin` lets calls through again, or no longer.
     pub fn breaker(&self, plugin: &str, open: bool) {
         self.0.breakers.get_or_create(&BreakerLabel { plugin: plugin.to_owned() }).set(i64::from(open));
+    }
+
+    /// An answer of `plugin`, which is in shadow, was compared: `same`, `different`, or `skipped`.
+    pub fn shadow_answered(&self, plugin: &str, comparison: &'static str) {
+        self.0.shadows.get_or_create(&ShadowLabels { plugin: plugin.to_owned(), comparison }).inc();
     }
 
     /// A reload of configuration and plugins took place, or failed and changed nothing.
@@ -298,6 +311,7 @@ impl Inner {
             self.plugin_seconds.clone(),
         );
         registry.register("plugin_breaker_open", "1 while a plugin's circuit breaker is open", self.breakers.clone());
+        registry.register("plugin_shadow_answers", "Answers of plugins in shadow", self.shadows.clone());
         registry.register("reloads", "Reloads of configuration and plugins", self.reloads.clone());
         registry.register("logins", "Logins by how they ended", self.logins.clone());
         registry.register("syncs", "Syncs of accounts by how they ended", self.syncs.clone());
@@ -332,6 +346,7 @@ mod tests {
         handle.set_store_bytes(4096);
         handle.audit_dropped();
         handle.breaker("ldap", true);
+        handle.shadow_answered("next", "same");
         handle.reloaded(false);
         let text = metrics.encode();
         let expected = [
@@ -352,6 +367,7 @@ mod tests {
             "pintle_store_bytes 4096",
             "pintle_audit_dropped_total 1",
             r#"pintle_plugin_breaker_open{plugin="ldap"} 1"#,
+            r#"pintle_plugin_shadow_answers_total{plugin="next",comparison="same"} 1"#,
             r#"pintle_reloads_total{outcome="failed"} 1"#,
         ];
         for line in expected {

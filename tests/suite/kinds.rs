@@ -80,6 +80,7 @@ fn entry(packaging: &str, origin: &str) -> PluginEntry {
         network: vec![origin],
         secrets: BTreeMap::from([("key".to_owned(), SecretSource::Value("s3cret".to_owned().into()))]),
         allow_downgrade: false,
+        shadow: None,
     }
 }
 

@@ -126,6 +126,7 @@ fn entry(built: BuiltPlugin, config: &Value) -> PluginEntry {
         required: true,
         reuse: 1,
         allow_downgrade: false,
+        shadow: None,
         network: Vec::new(),
         secrets: BTreeMap::from([("bind_password".to_owned(), SecretSource::Value(BIND_PASSWORD.to_owned().into()))]),
     }

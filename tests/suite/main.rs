@@ -27,6 +27,7 @@ mod refresh;
 mod reload;
 mod restarts;
 mod seeds;
+mod shadow;
 mod slapd;
 mod sync;
 mod tokens;

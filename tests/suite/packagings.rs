@@ -33,6 +33,7 @@ fn entry(source: PluginSource, sha256: Option<String>) -> PluginEntry {
         network: Vec::new(),
         secrets: BTreeMap::new(),
         allow_downgrade: false,
+        shadow: None,
     }
 }
 

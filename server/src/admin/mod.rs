@@ -170,6 +170,11 @@ pub enum Command {
         /// The entry's name.
         plugin: String,
     },
+    /// Lists where plugins in shadow answered otherwise than the live ones, since the start of the server.
+    PluginDiff {
+        /// Of one shadow.
+        shadow: Option<String>,
+    },
     /// Says how a login would go, and why. Nothing is issued or counted.
     ExplainLogin(Question),
     /// Lists events that wait for a sink, or dead letters, by sink, the oldest first.
@@ -222,6 +227,7 @@ impl Command {
             Self::LockoutRelease(_) => "lockout.release",
             Self::Reload { .. } => "reload",
             Self::PluginList => "plugin.list",
+            Self::PluginDiff { .. } => "plugin.diff",
             Self::PluginDisable { .. } => "plugin.disable",
             Self::PluginEnable { .. } => "plugin.enable",
             Self::ExplainLogin(_) => "explain.login",
@@ -249,6 +255,7 @@ impl Command {
                 | Self::LockoutList { .. }
                 | Self::Reload { .. }
                 | Self::PluginList
+                | Self::PluginDiff { .. }
                 | Self::ExplainLogin(_)
                 | Self::EventList { .. }
         )
@@ -290,9 +297,10 @@ impl Command {
             Self::LockoutRelease(Release::Address(ip)) => event.target(ip.to_string()),
             Self::LockoutRelease(Release::Entry(id)) => event.target(id),
             Self::LockoutRelease(Release::All) => event.target("all"),
-            Self::PluginDisable { plugin } | Self::PluginEnable { plugin } | Self::Reload { plugin: Some(plugin) } => {
-                event.target(plugin)
-            }
+            Self::PluginDisable { plugin }
+            | Self::PluginEnable { plugin }
+            | Self::PluginDiff { shadow: Some(plugin) }
+            | Self::Reload { plugin: Some(plugin) } => event.target(plugin),
             Self::ExplainLogin(Question { username, client: Some(id), .. }) => event.username(username).client(id),
             Self::ExplainLogin(Question { username, .. }) => event.username(username),
             Self::EventReplay(choice) | Self::EventDrop { choice, .. } => event.target(choice.to_string()),
@@ -305,6 +313,7 @@ impl Command {
             | Self::KeysList
             | Self::Reload { plugin: None }
             | Self::PluginList
+            | Self::PluginDiff { shadow: None }
             | Self::LockoutList { .. }
             | Self::EventList { .. } => event,
         }
@@ -369,6 +378,7 @@ async fn dispatch(core: &Core, call: &Call, command: Command) -> Result<Value, A
         Command::LockoutRelease(what) => lockout::release(core, &what).await,
         Command::Reload { .. } => Err(AdminError::refused("no server is running: at its start it reads everything")),
         Command::PluginList => plugins::list(core),
+        Command::PluginDiff { shadow } => plugins::diff(core, shadow.as_deref()),
         Command::ExplainLogin(question) => explain::login(core, call, question).await,
         Command::PluginDisable { plugin } => plugins::set_disabled(core, &plugin, true).await,
         Command::PluginEnable { plugin } => plugins::set_disabled(core, &plugin, false).await,

@@ -8,6 +8,17 @@ pub fn list(core: &Core) -> Result<Value, AdminError> {
     json(&plugins::list(core))
 }
 
+/// What plugins in shadow said, of one of them or of all: how often the same, and what else.
+pub fn diff(core: &Core, shadow: Option<&str>) -> Result<Value, AdminError> {
+    let found = plugins::compare(core, shadow);
+    match shadow {
+        Some(name) if found.shadows.is_empty() => {
+            Err(AdminError::not_found(format!("there is no plugin `{name}` in shadow")))
+        }
+        _ => json(&found),
+    }
+}
+
 /// What is no longer in the configuration can still be enabled.
 pub async fn set_disabled(core: &Core, name: &str, disabled: bool) -> Result<Value, AdminError> {
     let known = core.registry.plugin(name).is_some();

@@ -22,6 +22,7 @@ use crate::plugin::breaker::BreakerState;
 use crate::plugin::chain::Backend;
 use crate::plugin::last_run::{self, LastRun};
 use crate::plugin::services::CoreServices;
+use crate::plugin::shadow::Comparison;
 use crate::plugin::supervision::Supervision;
 use crate::plugin::{AccountSource, HostServices, UserVerifier, own_code};
 use crate::store::sled::OpenError;
@@ -272,7 +273,9 @@ impl Builder {
             events: Arc::new(events),
             environment,
         };
+        let ledgers = std::mem::take(&mut plugins.ledgers);
         let generation = foundation.raise(config, plugins, secrets, None).await?;
+        foundation.supervision.ledgers.install(ledgers);
         last_run::remember(foundation.store.as_ref(), &generation.registry).await?;
         if mode == Mode::Real {
             // Last, as the start needs the processor itself.
@@ -283,11 +286,12 @@ impl Builder {
     }
 }
 
-/// Breakers are seen in the metrics.
+/// Breakers and shadows are seen in the metrics.
 fn supervision(metrics: &Metrics) -> Supervision {
-    let metrics = metrics.clone();
-    let observer = move |plugin: &str, state| metrics.breaker(plugin, state != BreakerState::Closed);
-    Supervision { observer: Arc::new(observer), ..Supervision::default() }
+    let (breakers, shadows) = (metrics.clone(), metrics.clone());
+    let observer = move |plugin: &str, state| breakers.breaker(plugin, state != BreakerState::Closed);
+    let compared = move |plugin: &str, comparison: Comparison| shadows.shadow_answered(plugin, comparison.name());
+    Supervision { observer: Arc::new(observer), compared: Arc::new(compared), ..Supervision::default() }
 }
 
 /// The ground of the server, or where there are faults one that only serves to find the others.

@@ -111,6 +111,7 @@ impl Foundation {
             settings: Settings { extension_grants, ..settings(&config) },
             registry: registry.clone(),
             switches: self.supervision.switches.clone(),
+            shadows: self.supervision.ledgers.clone(),
         });
         let paths = RoutePaths::new(&config.paths, &config.issuer);
         let bearer_login = config.authorize.bearer_login;

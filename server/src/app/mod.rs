@@ -10,6 +10,7 @@ mod live;
 mod plugins;
 mod reload;
 mod restart;
+mod shadows;
 mod upkeep;
 
 pub use builder::{Builder, StartError};

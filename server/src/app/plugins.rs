@@ -1,6 +1,7 @@
 //! The configured plugins in their places: the chain, the policies, the formats.
 
 use super::fault::Faults;
+use super::shadows::Shadows;
 use crate::config::model::{
     ClaimsEntry, Config, PluginEntry, PluginLimits, PluginSource, PolicyEntry, SinkEntry, SyncEntry,
 };
@@ -14,6 +15,7 @@ use crate::plugin::chain::Backend;
 use crate::plugin::last_run::LastRun;
 use crate::plugin::own_code::Code;
 use crate::plugin::registry::{Environment, LoadError, LookupError, Registry, builtins};
+use crate::plugin::shadow::Ledger;
 use crate::plugin::supervision::Supervision;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
@@ -81,6 +83,8 @@ pub struct Plugins {
     pub syncs: Vec<NamedSource>,
     /// The configured one first.
     pub formats: Vec<NamedFormat>,
+    /// Of the plugins in shadow.
+    pub ledgers: Vec<Arc<Ledger>>,
 }
 
 /// Loads the plugins of the configuration, and the two formats that need no entry. `None` once there are faults.
@@ -92,7 +96,7 @@ pub async fn load(config: &Config, tools: Tools<'_>, cache: &CacheDir, faults: &
         entries.entry(name.to_owned()).or_insert_with(|| builtin(name));
     }
     let environment = Environment {
-        services,
+        services: services.clone(),
         builtins: builtins(),
         cache_dir: cache.path.clone(),
         known_dir: cache.known.clone(),
@@ -110,16 +114,19 @@ pub async fn load(config: &Config, tools: Tools<'_>, cache: &CacheDir, faults: &
         // The server would start without these; whoever mends the rest wants to know of them all the same.
         registry.unavailable().iter().for_each(|error| note(error, faults));
     }
-    let chain = chain(config, &registry, embedded.to_vec(), faults);
-    let policies = policies(config, &registry, faults);
-    let claims = claims(config, &registry, faults);
+    let shadows = Shadows::new(config, &registry, supervision, &services);
+    let chain = chain(config, &registry, embedded.to_vec(), &shadows, faults);
+    let policies = policies(config, &registry, &shadows, faults);
+    let claims = claims(config, &registry, &shadows, faults);
     let extensions = extensions(config, &registry, faults);
     let sinks = sinks(config, &registry, faults);
-    let directories = directories(config, &registry);
+    let directories = directories(config, &registry, &shadows);
     let syncs = syncs(config, &registry, faults);
     let formats = formats(config, &registry);
     let formats = faults.take("tokens.access.format", formats)?;
-    let plugins = Plugins { registry, chain, policies, claims, extensions, sinks, directories, syncs, formats };
+    let ledgers = shadows.ledgers(faults);
+    let plugins =
+        Plugins { registry, chain, policies, claims, extensions, sinks, directories, syncs, formats, ledgers };
     faults.is_empty().then_some(plugins)
 }
 
@@ -148,11 +155,18 @@ fn builtin(name: &str) -> PluginEntry {
         network: Vec::new(),
         secrets: BTreeMap::new(),
         allow_downgrade: false,
+        shadow: None,
     }
 }
 
 /// The configured chain; what of `embedded` it does not name comes before it.
-fn chain(config: &Config, registry: &Registry, embedded: Vec<Backend>, faults: &mut Faults<'_>) -> Vec<Backend> {
+fn chain(
+    config: &Config,
+    registry: &Registry,
+    embedded: Vec<Backend>,
+    shadows: &Shadows<'_>,
+    faults: &mut Faults<'_>,
+) -> Vec<Backend> {
     let named = |backend: &Backend| config.chain.iter().any(|entry| entry.plugin == backend.name);
     let (named, mut chain): (Vec<_>, Vec<_>) = embedded.into_iter().partition(named);
     for (index, entry) in config.chain.iter().enumerate() {
@@ -164,6 +178,9 @@ fn chain(config: &Config, registry: &Registry, embedded: Vec<Backend>, faults: &
         let backend = |verifier| Backend { name: entry.plugin.clone(), verifier, next_on_error: entry.next_on_error };
         chain.extend(verifier.map(backend));
     }
+    for backend in &mut chain {
+        backend.verifier = shadows.verifier(&backend.name, backend.verifier.clone());
+    }
     chain
 }
 
@@ -174,20 +191,23 @@ pub fn own_backends(config: &Config) -> Vec<String> {
         entry.source == PluginSource::Builtin("accounts".to_owned())
             || entry.allow.as_ref().is_some_and(|allowed| allowed.iter().any(|interface| interface == "accounts"))
     };
-    config.plugins.iter().filter(|(_, entry)| own(entry)).map(|(name, _)| name.clone()).collect()
+    let is_used = |entry: &PluginEntry| entry.shadow.is_none();
+    config.plugins.iter().filter(|(_, entry)| is_used(entry) && own(entry)).map(|(name, _)| name.clone()).collect()
 }
 
-fn policies(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<NamedPolicy> {
+fn policies(config: &Config, registry: &Registry, shadows: &Shadows<'_>, faults: &mut Faults<'_>) -> Vec<NamedPolicy> {
     let policy = |(index, entry): (usize, &PolicyEntry)| {
         let policy = faults.take(&format!("scopes.policies[{index}]"), registry.scope_policy(&entry.plugin))?;
+        let policy = shadows.policy(&entry.plugin, policy);
         Some(NamedPolicy { name: entry.plugin.clone(), policy, static_on_error: entry.static_on_error })
     };
     config.scope_policies.iter().enumerate().filter_map(policy).collect()
 }
 
-fn claims(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> Vec<NamedClaims> {
+fn claims(config: &Config, registry: &Registry, shadows: &Shadows<'_>, faults: &mut Faults<'_>) -> Vec<NamedClaims> {
     let source = |(index, entry): (usize, &ClaimsEntry)| {
         let source = faults.take(&format!("claims.sources[{index}]"), registry.claims(&entry.plugin))?;
+        let source = shadows.claims(&entry.plugin, source);
         Some(NamedClaims { name: entry.plugin.clone(), optional: entry.optional, source })
     };
     config.claims.iter().enumerate().filter_map(source).collect()
@@ -223,9 +243,10 @@ fn extensions(config: &Config, registry: &Registry, faults: &mut Faults<'_>) -> 
 
 /// The plugins that name users and are directories as well. One that could not be loaded may be one: its users are not
 /// refreshed meanwhile.
-fn directories(config: &Config, registry: &Registry) -> Vec<NamedDirectory> {
+fn directories(config: &Config, registry: &Registry, shadows: &Shadows<'_>) -> Vec<NamedDirectory> {
     let directory = |name: &str, stale: Duration| {
-        Some(NamedDirectory { name: name.to_owned(), directory: registry.plugin(name)?.as_directory()?, stale })
+        let directory = shadows.directory(name, registry.plugin(name)?.as_directory()?);
+        Some(NamedDirectory { name: name.to_owned(), directory, stale })
     };
     let chain = config.chain.iter().filter_map(|entry| directory(&entry.plugin, entry.stale));
     let extensions = config.grants.extensions.iter().filter_map(|name| directory(name, Duration::ZERO));

@@ -94,7 +94,7 @@ impl App {
     pub async fn reload(&self, plugin: Option<&str>) -> Result<Reloaded, ReloadError> {
         let _turn = self.reloading.lock().await;
         let outcome = self.renew(plugin).await;
-        self.note(&outcome);
+        self.note(&outcome).await;
         outcome
     }
 
@@ -117,12 +117,13 @@ impl App {
         if !faults.is_empty() {
             return Err(unusable(faults.into_found()));
         }
-        let sinks = std::mem::take(&mut loaded.sinks);
+        let (sinks, ledgers) = (std::mem::take(&mut loaded.sinks), std::mem::take(&mut loaded.ledgers));
         let generation = self.foundation.raise(config, loaded, secrets, Some(&before.served.core)).await?;
         self.foundation.keys.reconfigure(key_options(&generation.config)).await?;
         let (clients_added, clients_removed) = clients(&before.config, &generation.config);
         self.live.store(Arc::new(generation));
         self.foundation.events.replace_plugins(sinks);
+        self.foundation.supervision.ledgers.install(ledgers);
         self.renewed.notify_one();
         // A client may have been added by command to what served until now.
         let core = self.core();
@@ -153,7 +154,7 @@ impl App {
         self.foundation.supervision.switches.is_off(plugin)
     }
 
-    fn note(&self, outcome: &Result<Reloaded, ReloadError>) {
+    async fn note(&self, outcome: &Result<Reloaded, ReloadError>) {
         let event = AuditEvent::new(AuditKind::Reload);
         self.foundation.metrics.reloaded(outcome.is_ok());
         match outcome {
@@ -165,6 +166,9 @@ impl App {
                 reloaded.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
                 let event = reloaded.plugins.iter().fold(event, |event, plugin| event.plugin(verdict(plugin)));
                 self.foundation.audit.record(&event);
+                if let Err(error) = self.foundation.events.emit_durably(&event).await {
+                    tracing::error!(%error, "a strict sink is not told of the reload");
+                }
             }
             Err(error) => {
                 tracing::error!(%error, "the reload failed and has changed nothing");

@@ -4,6 +4,7 @@ use super::args::{
     ClientCommand, EventCommand, EventSelection, KeysCommand, LockoutCommand, PluginOperation, TokenCommand,
     TokenRevoke, UserAdd, UserCommand,
 };
+use super::diff;
 use super::exit::Failure;
 use super::open::Opening;
 use super::patience::{Obstacle, patiently};
@@ -52,6 +53,7 @@ const PLUGINS: &[(&str, &str)] = &[
     ("CALLS", "calls"),
     ("FAILURES", "failures"),
     ("SHA256", "sha256"),
+    ("SHADOW OF", "shadow_of"),
     ("WHY", "why"),
 ];
 
@@ -187,6 +189,7 @@ pub fn reload(open: &Opening, json: bool, plugin: Option<String>) -> Result<(), 
 pub fn plugin(open: &Opening, json: bool, operation: PluginOperation) -> Result<(), Failure> {
     match operation {
         PluginOperation::List => answer(open, json, Command::PluginList, Shown::Table(PLUGINS)),
+        PluginOperation::Diff { name } => diff::show(open, json, name),
         PluginOperation::Reload { name } => reload(open, json, name),
         PluginOperation::Disable { name: plugin } => answer(
             open,

@@ -5,6 +5,7 @@ pub mod args;
 mod background;
 mod check;
 mod demo;
+mod diff;
 mod exit;
 mod explain;
 mod log;
@@ -63,13 +64,14 @@ fn dispatch(cli: Cli, surroundings: Surroundings) -> Result<(), Failure> {
             explain::login(&open, output.json, login)
         }
         Command::Reload { output } => admin::reload(&open, output.json, None),
-        #[cfg(not(feature = "wasm"))]
         Command::Plugin { output, command: args::PluginCommand::Operate(operation) } => {
             admin::plugin(&open, output.json, operation)
         }
         Command::Event { output, command } => admin::event(&open, output.json, command),
         #[cfg(feature = "wasm")]
-        Command::Plugin { output, command } => plugin::run(&open, output.json, command),
+        Command::Plugin { output, command: args::PluginCommand::Make(making) } => {
+            plugin::run(&open, output.json, making)
+        }
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pintle", &mut script);

@@ -414,6 +414,8 @@ pub struct PluginEntry {
     pub secrets: BTreeMap<String, SecretSource>,
     /// `allow_downgrade` (false): a bundle of a lower version than the one last run is meant.
     pub allow_downgrade: bool,
+    /// `shadow`: the plugin whose questions it is asked as well; its answers are compared and never used.
+    pub shadow: Option<String>,
 }
 
 /// One of `network`: an origin, or `{ origin, private, ca }`.
@@ -430,8 +432,19 @@ pub struct NetworkGrant {
 impl std::fmt::Debug for PluginEntry {
     /// Without `config_json`, which may hold a plugin's passwords.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { source, sha256, config_json: _, allow, limits, required, reuse, network, secrets, allow_downgrade } =
-            self;
+        let Self {
+            source,
+            sha256,
+            config_json: _,
+            allow,
+            limits,
+            required,
+            reuse,
+            network,
+            secrets,
+            allow_downgrade,
+            shadow,
+        } = self;
         f.debug_struct("PluginEntry")
             .field("source", source)
             .field("sha256", sha256)
@@ -442,6 +455,7 @@ impl std::fmt::Debug for PluginEntry {
             .field("network", network)
             .field("secrets", secrets)
             .field("allow_downgrade", allow_downgrade)
+            .field("shadow", shadow)
             .finish_non_exhaustive()
     }
 }

@@ -61,6 +61,7 @@ fn plugin(table: &mut Table<'_>) -> Option<PluginEntry> {
     let network = table.optional("network", |node| node.list(grant)).unwrap_or_default();
     let secrets = table.optional("secrets", secrets).unwrap_or_default();
     let allow_downgrade = table.optional("allow_downgrade", Node::boolean).unwrap_or_default();
+    let shadow = table.optional("shadow", Node::text);
     Some(PluginEntry {
         source: source?,
         sha256,
@@ -72,6 +73,7 @@ fn plugin(table: &mut Table<'_>) -> Option<PluginEntry> {
         network,
         secrets,
         allow_downgrade,
+        shadow,
     })
 }
 

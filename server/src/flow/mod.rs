@@ -34,6 +34,7 @@ use crate::password::PasswordHasher;
 use crate::plugin::chain::UserChain;
 use crate::plugin::own_code::Code;
 use crate::plugin::registry::Registry;
+use crate::plugin::shadow::Ledgers;
 use crate::plugin::supervision::Switches;
 use crate::plugin::{CallError, ClaimsSource, ExtensionGrant, Fault, ScopePolicy, TokenFormat};
 use crate::store::{CommitError, Store, StoreError, Version};
@@ -98,6 +99,8 @@ pub struct Core {
     pub registry: Arc<Registry>,
     /// Which plugins the operator has disabled.
     pub switches: Switches,
+    /// What the answers of plugins in shadow came to.
+    pub shadows: Ledgers,
 }
 
 /// A scope policy and its name in the configuration.

@@ -6,9 +6,11 @@ use crate::plugin::breaker::BreakerState;
 use crate::plugin::own_code::Code;
 use crate::plugin::private_dir::hex;
 use crate::plugin::registry::LoadedPlugin;
+use crate::plugin::shadow::{Difference, Ledger, Sum};
 use crate::plugin::supervision::{Switches, Tally};
 use crate::store::{Batch, CommitError, Store, StoreError, record, record::Record};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// Names in one step of a scan.
 const STEP: usize = 64;
@@ -28,6 +30,8 @@ pub struct PluginInfo {
     pub kinds: Vec<&'static str>,
     /// `ready`, `disabled`, `unavailable`, `breaker open`, `breaker half-open`.
     pub state: &'static str,
+    /// The plugin that it is in shadow of.
+    pub shadow_of: Option<String>,
     /// Why it could not be loaded.
     pub why: Option<String>,
     /// Calls since it was loaded.
@@ -51,6 +55,7 @@ fn info(core: &Core, plugin: &LoadedPlugin) -> PluginInfo {
         sha256: plugin.code.and_then(Code::sha256).map(|hash| hex(&hash)),
         kinds: plugin.kinds.iter().map(|kind| kind.name()).collect(),
         state: state(core, plugin),
+        shadow_of: plugin.shadow.clone(),
         why: plugin.failure().map(str::to_owned),
         calls,
         failures,
@@ -67,6 +72,25 @@ fn state(core: &Core, plugin: &LoadedPlugin) -> &'static str {
         Some(Some(BreakerState::HalfOpen)) => "breaker half-open",
         Some(Some(BreakerState::Closed) | None) => "ready",
     }
+}
+
+/// What plugins in shadow said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Compared {
+    /// How often each said the same as the live one.
+    pub shadows: Vec<Sum>,
+    /// Where they did not, the oldest first.
+    pub differences: Vec<Difference>,
+}
+
+/// What one plugin in shadow said, or all of them.
+#[must_use]
+pub fn compare(core: &Core, shadow: Option<&str>) -> Compared {
+    let chosen = |ledger: &Arc<Ledger>| shadow.is_none_or(|name| ledger.shadow() == name);
+    let ledgers: Vec<_> = core.shadows.all().into_iter().filter(chosen).collect();
+    let mut differences: Vec<_> = ledgers.iter().flat_map(|ledger| ledger.differences()).collect();
+    differences.sort_by_key(|difference| difference.compared_at);
+    Compared { shadows: ledgers.iter().map(|ledger| ledger.sum()).collect(), differences }
 }
 
 /// Switches calls of a plugin off, or on again; of any name, as a configuration to come may have it.

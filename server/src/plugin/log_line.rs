@@ -26,7 +26,6 @@ pub(crate) fn line(message: &str, fields: &[Attr]) -> String {
 }
 
 /// Text for a log: one line, no control characters, at most `max_chars` of the original.
-#[cfg(feature = "wasm")]
 pub(crate) fn safe(text: &str, max_chars: usize) -> String {
     let mut out = String::new();
     push_safe(&mut out, text, max_chars);

@@ -24,6 +24,7 @@ pub mod project;
 pub mod registry;
 pub mod schema;
 pub mod services;
+pub mod shadow;
 pub mod supervision;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -112,6 +112,8 @@ pub struct LoadedPlugin {
     pub ungranted: Vec<String>,
     /// Of one that came as a bundle.
     pub release: Option<Release>,
+    /// The plugin that it is in shadow of.
+    pub shadow: Option<String>,
     state: State,
 }
 

@@ -1,6 +1,7 @@
 //! What stands before a plugin's calls beside its limits: the operator's switch and the circuit breaker.
 
 use super::breaker::{Breaker, BreakerState, Pass, Sign};
+use super::shadow::{Ledgers, Observer as ShadowObserver};
 use super::{CallError, Fault, HostServices};
 use crate::config::model::BreakerLimits;
 use pintle_plugin_api::PluginError;
@@ -40,12 +41,21 @@ pub struct Supervision {
     pub switches: Switches,
     /// Called at each change of a breaker.
     pub observer: BreakerObserver,
+    /// What the answers of plugins in shadow came to.
+    pub ledgers: Ledgers,
+    /// Told of each of these answers.
+    pub compared: ShadowObserver,
 }
 
 impl Default for Supervision {
     /// All are on, and nobody is told.
     fn default() -> Self {
-        Self { switches: Switches::default(), observer: Arc::new(|_, _| {}) }
+        Self {
+            switches: Switches::default(),
+            observer: Arc::new(|_, _| {}),
+            ledgers: Ledgers::default(),
+            compared: Arc::new(|_, _| {}),
+        }
     }
 }
 

@@ -105,6 +105,7 @@ impl Trial {
             source: self.source.clone(),
             sha256: Some(self.sha256.clone()),
             allow_downgrade: false,
+            shadow: None,
             config_json: self.fixtures.kit(origin).config_json,
             allow: Some(["kv", "crypto", "accounts"].map(str::to_owned).to_vec()),
             limits: PluginLimits { timeout, ..PluginLimits::default() },

@@ -44,6 +44,32 @@ fn sighup_reloads_and_a_faulty_configuration_changes_nothing() {
 }
 
 #[test]
+fn what_a_plugin_in_shadow_said_is_shown_by_command() {
+    let ground = Ground::new();
+    overlay(&ground, "[plugins.next]\nsource = \"builtin:accounts\"\nshadow = \"local\"\n");
+    let run = |words: &str| ground.run(&format!("--overlay overlay.toml {words}"));
+    let alone = run("plugin diff");
+    assert!(alone.code != 0 && alone.stderr.contains("no server is running"), "{alone:?}");
+    let server = start(ground.command("serve --overlay overlay.toml"));
+    assert_eq!(server.issue(0).0, 200);
+    let sum = loop {
+        let answer = run("plugin diff --json").json();
+        if answer["shadows"][0]["same"] == 1 {
+            break answer;
+        }
+    };
+    assert_eq!(sum["differences"], json!([]));
+    let page = run("plugin diff next").stdout;
+    assert!(page.starts_with("SHADOW  OF     SAME  DIFFERENT  SKIPPED  MS"), "{page}");
+    assert_eq!(run("plugin list --json").json()[2]["shadow_of"], "local");
+    assert_eq!(run("plugin diff local").code, 4);
+    overlay(&ground, "[plugins.rules]\nsource = \"builtin:scope-rules\"\nshadow = \"local\"\n");
+    let refused = run("plugin reload");
+    assert!(refused.stderr.contains("plugins.rules.shadow: `local` is not used as scope-policy"), "{refused:?}");
+    drop(server.stop());
+}
+
+#[test]
 fn plugins_are_listed_disabled_enabled_and_reloaded_by_command() {
     let ground = Ground::new();
     overlay(&ground, "");

@@ -155,6 +155,8 @@ pub struct PluginFacts {
     pub version: Option<String>,
     /// Of the file; of the executable for a linked-in one.
     pub sha256: Option<String>,
+    /// The plugin that it is in shadow of.
+    pub shadow_of: Option<String>,
     /// Why it could not be loaded.
     pub failure: Option<String>,
 }
@@ -176,6 +178,7 @@ impl PluginFacts {
             kinds: plugin.kinds.iter().map(|kind| kind.name()).collect(),
             version: Some(plugin.version.clone()).filter(|version| !version.is_empty()),
             sha256: plugin.code.and_then(Code::sha256).map(|hash| hex(&hash)),
+            shadow_of: plugin.shadow.clone(),
             failure: plugin.failure().map(str::to_owned),
         }
     }
@@ -235,6 +238,7 @@ const PLUGINS: &[(&str, &str)] = &[
     ("VERSION", "version"),
     ("SHA-256", "sha256"),
     ("SOURCE", "source"),
+    ("SHADOW OF", "shadow_of"),
 ];
 
 impl Report {

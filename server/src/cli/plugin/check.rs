@@ -65,6 +65,7 @@ fn entry(source: PluginSource, sha256: String, config_json: String) -> PluginEnt
         network: Vec::new(),
         secrets: BTreeMap::new(),
         allow_downgrade: true,
+        shadow: None,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::config::plugins::BUILTINS;
 impl Check<'_> {
     pub(super) fn plugins(&self) {
         self.native_plugins();
+        self.shadows();
         self.chain();
         self.sync();
         self.policies();
@@ -41,6 +42,23 @@ impl Check<'_> {
             }
             if plugin.sha256.is_none() && self.report.is_sound(&path.key("sha256")) {
                 self.error(&path.key("sha256"), "no such key", "the SHA-256 of the native plugin's file");
+            }
+        }
+    }
+
+    fn shadows(&self) {
+        let plugins = &self.config.plugins;
+        for (name, plugin) in plugins {
+            let path = KeyPath::parse("plugins").key(name).key("shadow");
+            let Some(live) = plugin.shadow.as_ref().filter(|_| self.report.is_sound(&path)) else { continue };
+            if live == name {
+                self.error(&path, format!("{live:?} itself"), "the name of another plugin");
+            } else if plugins.get(live).is_some_and(|live| live.shadow.is_some()) {
+                self.error(&path, format!("{live:?}, which is in shadow as well"), "the name of a plugin that is used");
+            } else if !plugins.contains_key(live) && !self.config.embedded.contains(live) {
+                let others = || plugins.keys().filter(|other| *other != name).map(String::as_str);
+                let expected = "the name of the plugin whose questions it is asked as well";
+                self.report.error(&path, format!("{live:?}"), expected, suggestion(live, others()));
             }
         }
     }
@@ -109,6 +127,13 @@ impl Check<'_> {
     /// `own`: names that need no entry.
     fn names_plugin(&self, path: &KeyPath, name: &str, kind: &str, own: &[&str]) {
         let entries = &self.config.plugins;
+        if entries.get(name).is_some_and(|plugin| plugin.shadow.is_some()) {
+            self.error(
+                path,
+                format!("{name:?}, which is in shadow"),
+                "a plugin without `shadow`, as its answers are used",
+            );
+        }
         match entries.get(name).map(|plugin| &plugin.source) {
             None if own.contains(&name) => {}
             // Its entry is there, but broken.

@@ -373,6 +373,7 @@ async fn loaded_plugin(
         grant_types,
         ungranted,
         release,
+        shadow: entry.shadow.clone(),
         state: State::Ready(Arc::new(hosted)),
     })
 }
@@ -389,6 +390,7 @@ fn unavailable(name: &str, entry: &PluginEntry, why: String, code: Option<Code>)
         grant_types: Vec::new(),
         ungranted: Vec::new(),
         release: None,
+        shadow: entry.shadow.clone(),
         state: State::Unavailable(why),
     }
 }

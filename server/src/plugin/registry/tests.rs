@@ -21,6 +21,7 @@ fn entry(source: PluginSource) -> PluginEntry {
         network: Vec::new(),
         secrets: BTreeMap::new(),
         allow_downgrade: false,
+        shadow: None,
     }
 }
 

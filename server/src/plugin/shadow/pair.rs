@@ -1,0 +1,87 @@
+//! A shadow and whom it is compared with.
+
+use super::facts::Facts;
+use super::ledger::{Answer, Ledger, Question};
+use crate::plugin::HostServices;
+use std::sync::Arc;
+
+/// What a question to both of them showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// They said the same.
+    Same,
+    /// They did not.
+    Different,
+    /// One of them was not asked.
+    Skipped,
+}
+
+impl Comparison {
+    /// For the metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Different => "different",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+/// Told of a shadow's name and what a question showed.
+pub type Observer = Arc<dyn Fn(&str, Comparison) + Send + Sync>;
+
+/// Compares a shadow's answers and writes them down.
+pub struct Pair {
+    ledger: Arc<Ledger>,
+    services: Arc<dyn HostServices>,
+    observer: Observer,
+}
+
+impl Pair {
+    /// A shadow whose answers go to `ledger`.
+    #[must_use]
+    pub fn new(ledger: Arc<Ledger>, services: Arc<dyn HostServices>, observer: Observer) -> Self {
+        Self { ledger, services, observer }
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        self.services.monotonic_ms()
+    }
+
+    pub(super) fn skip(&self) {
+        self.ledger.skip();
+        (self.observer)(self.ledger.shadow(), Comparison::Skipped);
+    }
+
+    /// Asks the shadow, beside whoever waits for the live answer, where that is one (`live`, since `started_ms`).
+    pub(super) fn ask(
+        self: &Arc<Self>,
+        question: Question,
+        started_ms: u64,
+        live: Option<Facts>,
+        shadow: impl Future<Output = Option<Facts>> + Send + 'static,
+    ) {
+        let Some(facts) = live else { return self.skip() };
+        let (pair, asked_ms) = (Arc::clone(self), self.now_ms());
+        let live = Answer { facts, ms: asked_ms.saturating_sub(started_ms) };
+        tokio::spawn(async move {
+            match shadow.await {
+                Some(facts) => {
+                    let ms = pair.now_ms().saturating_sub(asked_ms);
+                    pair.compare(&question, &live, &Answer { facts, ms });
+                }
+                None => pair.skip(),
+            }
+        });
+    }
+
+    fn compare(&self, question: &Question, live: &Answer, shadow: &Answer) {
+        let comparison = self.ledger.compare(self.services.now_ms(), question, live, shadow);
+        (self.observer)(self.ledger.shadow(), comparison);
+        if comparison == Comparison::Different {
+            let (shadow, request_id) = (self.ledger.shadow(), question.request_id.as_str());
+            tracing::warn!(shadow, request_id, kind = question.kind.name(), "a shadow's answer differs");
+        }
+    }
+}
