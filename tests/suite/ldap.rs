@@ -567,6 +567,6 @@ async fn it_conforms() {
         unknown: "nobody".to_owned(),
         ..fixtures
     };
-    let report = report("ldap", entry(plugin().await, &config), &environment, &fixtures).await;
+    let report = report(entry(plugin().await, &config), &environment, &fixtures).await;
     assert!(report.passed(), "{report}");
 }

@@ -2,16 +2,13 @@
 
 use crate::plugins::{by_department, component, library};
 use pintle::accounts::NewAccount;
-use pintle::config::model::{PluginEntry, PluginLimits, PluginSource, Trust};
+use pintle::config::model::{PluginEntry, PluginLimits, PluginSource};
 use pintle::plugin::last_run::LastRun;
-use pintle::plugin::registry::{Environment, LoadedPlugin, Registry, builtins};
+use pintle::plugin::registry::{Environment, builtins};
 use pintle::plugin::services::CoreServices;
+use pintle::plugin::trial::{self, LoadedSubject};
 use pintle::store::Batch;
-use pintle_plugin_api::conformance::{self, Fixtures, Report, Subject};
-use pintle_plugin_api::{
-    Account, CallContext, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery, TokenVerdict, VerifyOutcome,
-    VerifyRequest,
-};
+use pintle_plugin_api::conformance::{self, Fixtures, Report};
 use pintle_tests::{Answer, Options, TestServer};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -34,66 +31,6 @@ fn entry(source: PluginSource, sha256: Option<String>) -> PluginEntry {
         secrets: BTreeMap::new(),
         allow_downgrade: false,
         shadow: None,
-    }
-}
-
-/// A loaded plugin as the conformance kit calls it.
-struct Loaded {
-    entry: PluginEntry,
-    plugin: Arc<LoadedPlugin>,
-    environment: Environment,
-    runtime: Handle,
-}
-
-async fn load(name: &str, entry: PluginEntry, environment: &Environment) -> Result<Registry, Vec<String>> {
-    let trust = Trust { native: true, ..Trust::default() };
-    let registry = Registry::load(&BTreeMap::from([(name.to_owned(), entry)]), &trust, environment).await;
-    registry.map_err(|errors| errors.into_iter().map(|error| error.to_string()).collect())
-}
-
-impl Subject for Loaded {
-    fn manifest(&self) -> Result<Manifest, PluginError> {
-        Ok(Manifest {
-            name: self.plugin.name.clone(),
-            version: if self.plugin.version.is_empty() { "0.1.0".into() } else { self.plugin.version.clone() },
-            kinds: self.plugin.kinds.iter().map(|kind| kind.name().to_owned()).collect(),
-            self_contained: self.plugin.self_contained,
-            ..Manifest::default()
-        })
-    }
-
-    fn validate_config(&self, config_json: &str) -> Result<Vec<String>, PluginError> {
-        let entry = PluginEntry { config_json: config_json.to_owned(), ..self.entry.clone() };
-        Ok(self.runtime.block_on(load(&self.plugin.name, entry, &self.environment)).err().unwrap_or_default())
-    }
-
-    fn health(&self, ctx: &CallContext) -> Result<(), PluginError> {
-        self.runtime.block_on(self.plugin.health(ctx))
-    }
-
-    fn verify(&self, ctx: &CallContext, request: &VerifyRequest) -> Result<VerifyOutcome, PluginError> {
-        let verifier = self.plugin.as_user_verifier().unwrap();
-        self.runtime.block_on(verifier.verify(ctx, request.clone())).map_err(|ended| ended.error)
-    }
-
-    fn evaluate(&self, ctx: &CallContext, query: &ScopeQuery) -> Result<ScopeDecision, PluginError> {
-        let policy = self.plugin.as_scope_policy().unwrap();
-        self.runtime.block_on(policy.evaluate(ctx, query.clone())).map_err(|ended| ended.error)
-    }
-
-    fn issue(&self, ctx: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError> {
-        let format = self.plugin.as_token_format().unwrap();
-        self.runtime.block_on(format.issue(ctx, claims_json, key_id)).map_err(|ended| ended.error)
-    }
-
-    fn validate(&self, ctx: &CallContext, token: &str) -> Result<TokenVerdict, PluginError> {
-        let format = self.plugin.as_token_format().unwrap();
-        self.runtime.block_on(format.validate(ctx, token)).map_err(|ended| ended.error)
-    }
-
-    fn lookup(&self, ctx: &CallContext, by: &str, value: &str) -> Result<Option<Account>, PluginError> {
-        let directory = self.plugin.as_directory().unwrap();
-        self.runtime.block_on(directory.lookup(ctx, by, value)).map_err(|ended| ended.error)
     }
 }
 
@@ -128,11 +65,9 @@ pub async fn world() -> (TestServer, Environment, Fixtures) {
     (server, environment, Fixtures { key_id, ..Fixtures::default() })
 }
 
-pub async fn report(name: &str, entry: PluginEntry, environment: &Environment, fixtures: &Fixtures) -> Report {
-    let registry = load(name, entry.clone(), environment).await.unwrap();
-    let plugin = registry.plugin(name).unwrap().clone();
-    assert_eq!(plugin.failure(), None);
-    let subject = Loaded { entry, plugin, environment: environment.clone(), runtime: Handle::current() };
+pub async fn report(entry: PluginEntry, environment: &Environment, fixtures: &Fixtures) -> Report {
+    let plugin = trial::load(entry.clone(), environment).await.unwrap();
+    let subject = LoadedSubject::new(entry, plugin, environment.clone(), Handle::current());
     let fixtures = fixtures.clone();
     tokio::task::spawn_blocking(move || conformance::run(&subject, &fixtures)).await.unwrap()
 }
@@ -148,7 +83,7 @@ async fn all_packagings_conform(name: &str) {
     ];
     let mut reports = Vec::new();
     for entry in entries {
-        let report = report(name, entry, &environment, &fixtures).await;
+        let report = report(entry, &environment, &fixtures).await;
         assert!(report.passed(), "{report}");
         reports.push(report);
     }
