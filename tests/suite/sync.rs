@@ -16,6 +16,8 @@ async fn start(plugin: &Path, users: &str, store: Arc<dyn Store>) -> TestServer 
         r#"
 issuer = "https://id.example.com"
 data_dir = "data"
+[log]
+audit = "audit.log"
 [listen]
 address = "127.0.0.1:{{port}}"
 [[clients]]
@@ -60,6 +62,20 @@ async fn log_in(server: &TestServer, name: &str) -> (u16, String) {
     (answer.status, answer.field("access_token"))
 }
 
+/// The accounts that the audit log calls withdrawn, once it has so many.
+async fn withdrawn(server: &TestServer, count: usize) -> Vec<Value> {
+    let path = server.folder.path().join("audit.log");
+    loop {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let found: Vec<Value> = lines.filter(|line| line["event"] == "account.withdrawn").collect();
+        if found.len() >= count {
+            return found;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 async fn is_active(server: &TestServer, token: &str) -> bool {
     let answer = server.caller().post_as("app", "app-secret", "/introspect", &format!("token={token}")).await;
     answer.json()["active"] == true
@@ -81,6 +97,8 @@ async fn a_synced_account_that_vanished_is_logged_out_and_one_that_is_not_named_
     let counts = run(&server, false).await.unwrap();
     assert_eq!((&counts["added"], &counts["removed"]), (&1.into(), &1.into()));
     assert!(is_active(&server, &ann).await && !is_active(&server, &bob).await);
+    let lines = withdrawn(&server, 1).await;
+    assert_eq!((lines.len(), &lines[0]["target"], &lines[0]["username"]), (1, &"erp/id-bob".into(), &"bob".into()));
     drop(server);
 
     // The verifier has bob again, the sync does not know it yet.

@@ -56,6 +56,8 @@ kinds! {
     LoginFailed = "login.failed",
     /// A try was not made: too many failures before. Stands for the request's own line.
     Lockout = "lockout",
+    /// A sync found an account gone or disabled: it cannot log in, and what it was given has ended.
+    AccountWithdrawn = "account.withdrawn",
     /// A command on the admin socket or the command line.
     Admin = "admin",
     /// Configuration and plugins were reloaded, with the plugins that have changed; or not, with an error.

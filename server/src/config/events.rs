@@ -43,6 +43,7 @@ pub const KINDS: &[&str] = &[
     "sync.run",
     "sync.preview",
     "sync.known",
+    "account.withdrawn",
     "reload",
     "plugin.disable",
     "plugin.enable",

@@ -11,6 +11,7 @@ pub mod schedule;
 mod step;
 #[cfg(test)]
 mod tests;
+mod withdrawal;
 
 pub use step::{Step, begin, step};
 

@@ -2,7 +2,7 @@
 
 use super::records::{Phase, Run, SyncedAccount};
 use super::step::{At, Step, put};
-use super::{CHUNK, SyncError};
+use super::{CHUNK, SyncError, withdrawal};
 use crate::flow::MAX_RELOADS;
 use crate::oauth::family::AccountRef;
 use crate::store::{Batch, record, record::Record};
@@ -20,14 +20,17 @@ pub(super) async fn step(mut at: At<'_>, run: Run, after: Option<String>) -> Res
     let is_missing = |copy: &&SyncedAccount| copy.gone_at.is_none() && copy.seen_in != run.number;
     for _ in 0..MAX_RELOADS {
         let (mut state, mut run, mut batch) = (at.state.clone(), run.clone(), Batch::new());
+        let mut ended = Vec::new();
         for copy in copies.iter().filter(is_missing) {
             let reference = AccountRef { backend: backend.clone(), id: copy.account.id.clone() };
             let gone = SyncedAccount { gone_at: Some(at.core.clock.now()), ..copy.clone() };
             batch = put(at.core, &reference, &gone, copy.is_enabled(), batch).await?;
+            ended.extend(copy.is_enabled().then(|| copy.account.clone()));
             (state.known, run.counts.removed) = (state.known.saturating_sub(1), run.counts.removed + 1);
         }
         run.phase = Phase::Removing(Some(last.clone()));
         if at.save(&mut state, &run, batch).await? {
+            withdrawal::write_down(at.core, &backend, &ended).await;
             return if is_last { at.end(run).await } else { Ok(Step::Going(run)) };
         }
     }

@@ -1,7 +1,7 @@
 //! A run, step by step.
 
 use super::records::{Counts, Ended, Phase, Run, RunKind, SyncState, SyncedAccount, Trouble, account_key, state_key};
-use super::{CHUNK, NamedSource, Page, SyncError, pull, removal, state, to_remove};
+use super::{CHUNK, NamedSource, Page, SyncError, pull, removal, state, to_remove, withdrawal};
 use crate::flow::{Core, MAX_RELOADS, identity};
 use crate::metrics::SyncOutcome;
 use crate::oauth::family::AccountRef;
@@ -138,11 +138,13 @@ impl At<'_> {
     ) -> Result<Run, SyncError> {
         for _ in 0..MAX_RELOADS {
             let (mut state, mut run, mut batch) = (self.state.clone(), run.clone(), Batch::new());
+            let mut ended = Vec::new();
             for (id, account) in chunk {
-                batch = self.change(&mut state, &mut run, id, account.as_ref(), batch).await?;
+                batch = self.change(&mut state, &mut run, id, account.as_ref(), &mut ended, batch).await?;
             }
             then(&mut run);
             if self.save(&mut state, &run, batch).await? {
+                withdrawal::write_down(self.core, &self.source.entry.plugin, &ended).await;
                 return Ok(run);
             }
         }
@@ -161,13 +163,14 @@ impl At<'_> {
         if version == self.version { Ok(false) } else { Err(SyncError::Contended) }
     }
 
-    /// Adds to `batch` what the source says about one account.
+    /// Adds to `batch` what the source says about one account; to `ended`, where that ends it.
     async fn change(
         &self,
         state: &mut SyncState,
         run: &mut Run,
         id: &str,
         account: Option<&Account>,
+        ended: &mut Vec<Account>,
         batch: Batch,
     ) -> Result<Batch, SyncError> {
         let reference = AccountRef { backend: self.source.entry.plugin.clone(), id: id.to_owned() };
@@ -200,6 +203,7 @@ impl At<'_> {
             }
         };
         let ends = !new.is_enabled() && known.is_none_or(|known| known.is_enabled());
+        ended.extend(ends.then(|| new.account.clone()));
         put(self.core, &reference, &new, ends, batch).await
     }
 
