@@ -55,14 +55,17 @@ async fn receiver(statuses: &'static [u16]) -> (String, mpsc::UnboundedReceiver<
 
 /// Dory's server, whose webhook `hook` is a sink as `entry` says beside its name.
 async fn options(origin: &str, entry: &str) -> Options {
+    Options::reference("clarico").overlay(&overlay(origin, entry).await)
+}
+
+async fn overlay(origin: &str, entry: &str) -> String {
     let built = tokio::task::spawn_blocking(|| component("plugins/webhook")).await.unwrap();
-    let overlay = format!(
+    format!(
         "[plugins.hook]\nsource = \"{}\"\nrequired = true\nnetwork = [\"{origin}\"]\n\
          secrets = {{ signing_key = {{ value = \"whsec_{KEY}\" }} }}\nconfig = {{ url = \"/hook\" }}\n\
          [events]\nsinks = [{{ plugin = \"hook\", {entry} }}]\n",
         built.path.display()
-    );
-    Options::reference("clarico").overlay(&overlay)
+    )
 }
 
 /// A server with dory, and its upkeep.
@@ -128,6 +131,23 @@ async fn a_login_reaches_the_receiver_signed_and_without_a_secret() {
     running.command(Command::UserDisable { user: "dory".to_owned() }).await;
     let event = heard.recv().await.unwrap().json();
     assert_eq!((&event["type"], &event["data"]["username"]), (&json!("user.disable"), &json!("dory")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_reload_events_go_where_the_plugins_new_entry_says() {
+    let ((former, mut heard), (new, mut moved)) = (receiver(&[]).await, receiver(&[]).await);
+    let kinds = "kinds = [\"login.accepted\", \"reload\"]";
+    let running = Running::start(options(&former, kinds).await).await;
+    assert_eq!(running.login(PASSWORD).await.status, 200);
+    assert_eq!(heard.recv().await.unwrap().json()["type"], "login.accepted");
+    let file = running.server.folder.path().join("overlay.toml");
+    std::fs::write(file, overlay(&new, kinds).await).unwrap();
+    let answer = admin::execute_live(&*running.server.app, Command::Reload { plugin: None }).await.unwrap();
+    assert_eq!((&answer["plugins"][0]["name"], &answer["needs_restart"]), (&json!("hook"), &json!([])), "{answer}");
+    assert_eq!(moved.recv().await.unwrap().json()["type"], "reload");
+    assert_eq!(running.login(PASSWORD).await.status, 200);
+    assert_eq!(moved.recv().await.unwrap().json()["type"], "login.accepted");
+    assert!(heard.try_recv().is_err());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
