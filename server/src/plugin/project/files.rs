@@ -74,6 +74,18 @@ pub(super) const C: &[Template] = templates![
     "c/test/test.c" => "test/test.c",
 ];
 
+pub(super) const C_WASM: &[Template] = templates![
+    "c-wasm/gitignore" => ".gitignore",
+    "c-wasm/Makefile" => "Makefile",
+    "c-wasm/src/manifest.h" => "src/manifest.h",
+    "c-wasm/src/no_system.c" => "src/no_system.c",
+    "c-wasm/src/plugin.c" => "src/plugin.c",
+    "c-wasm/src/users.c" => "src/users.c",
+    "c-wasm/src/users.h" => "src/users.h",
+    "c-wasm/test/test.c" => "test/test.c",
+    "world.wit" => "wit/world.wit",
+];
+
 pub(super) const C_SDK: &[Template] = sdk!["include/pintle_plugin.h", "include/pintle_json.h"];
 
 pub(super) const JAVASCRIPT: &[Template] = templates![
