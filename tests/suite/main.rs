@@ -29,5 +29,6 @@ mod slapd;
 mod sync;
 mod tokens;
 mod tryton;
+mod tutorial;
 mod vendor;
 mod webhook;

@@ -128,7 +128,7 @@ impl Project {
     const fn sdk(&self) -> &'static str {
         match (self.language, self.native) {
             (Language::Rust, _) => {
-                "the crate `pintle-plugin-api` with the contract (`sdk/wit/pintle.wit`). `cargo doc --open` has its guide."
+                "the crate `pintle-plugin-api` with the contract (`sdk/wit/pintle.wit`). `cargo doc --open` has its tutorial."
             }
             (Language::C, true) => {
                 "`include/pintle_plugin.h` is the whole contract, `include/pintle_json.h` reads and writes its JSON."
