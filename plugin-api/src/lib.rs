@@ -29,6 +29,8 @@
 //! # fn main() {}
 //! ```
 //!
+//! [`tutorial`] goes the whole way, from an empty folder to a signed bundle.
+//!
 //! A plugin crate is a plain library with a feature `export = ["pintle-plugin-api/export"]`; `pintle plugin build` makes
 //! the component and the native library of it.
 
@@ -48,6 +50,8 @@ pub mod conformance;
 pub mod native;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod testing;
+#[cfg(any(doc, doctest))]
+pub mod tutorial;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 

@@ -32,5 +32,6 @@ mod slapd;
 mod sync;
 mod tokens;
 mod tryton;
+mod tutorial;
 mod vendor;
 mod webhook;

@@ -18,7 +18,7 @@ fn tools() -> PathBuf {
 }
 
 /// Runs a line of a shell with `pintle` in its path, and gives what it printed.
-fn shell(folder: &Path, line: &str) -> String {
+pub fn shell(folder: &Path, line: &str) -> String {
     let binaries = pintle().parent().unwrap().to_owned();
     let path = std::env::var_os("PATH").unwrap();
     let path = std::env::join_paths([binaries].into_iter().chain(std::env::split_paths(&path))).unwrap();
@@ -34,14 +34,14 @@ fn shell(folder: &Path, line: &str) -> String {
 }
 
 /// A project as `pintle plugin new` makes it.
-struct Project {
+pub struct Project {
     _temporary: TempDir,
-    folder: PathBuf,
+    pub folder: PathBuf,
     commands: Vec<String>,
     file: String,
 }
 
-fn project(name: &str, options: &str) -> Project {
+pub fn project(name: &str, options: &str) -> Project {
     let temporary = tempfile::tempdir().unwrap();
     let made = shell(temporary.path(), &format!("pintle plugin new {name} {options} --json"));
     let made: Value = serde_json::from_str(&made).unwrap();
@@ -55,6 +55,11 @@ impl Project {
     fn keep(&self, name: &str, kept: &Path) {
         std::fs::create_dir_all(kept).unwrap();
         std::os::unix::fs::symlink(kept, self.folder.join(name)).unwrap();
+    }
+
+    /// Lets its target folder be one of the tests' tools.
+    pub fn keep_target(&self, name: &str) {
+        self.keep("target", &tools().join(name));
     }
 
     /// The conformance report, which must be without a failure.
@@ -100,14 +105,44 @@ async fn vendor(project: Project) {
 async fn a_plugin_in_rust_is_made_built_tested_and_logs_in() {
     for options in ["--lang rust", "--lang rust --native"] {
         let project = project("vendor-rust", options);
-        project.keep("target", &tools().join("vendor-rust"));
+        project.keep_target("vendor-rust");
         vendor(project).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_plugin_in_c_is_made_built_tested_and_logs_in() {
-    vendor(project("vendor-c", "--lang c --native")).await;
+    for options in ["--lang c", "--lang c --native"] {
+        vendor(project("vendor-c", options)).await;
+    }
+}
+
+#[test]
+fn a_plugin_in_c_frees_what_it_is_given() {
+    let project = project("vendor-c-huge", "--lang c");
+    let fixtures = project.folder.join("conformance.toml");
+    let text = std::fs::read_to_string(&fixtures).unwrap();
+    // What 128 calls of one instance leave behind would be more than its 64 MiB.
+    let huge = "\u{fc}".repeat(450_000);
+    std::fs::write(&fixtures, text.replace("unknown = \"nobody\"", &format!("unknown = \"{huge}\""))).unwrap();
+    let bench = format!("pintle plugin bench {} --fixtures conformance.toml --json", project.file);
+    let figures: Value = serde_json::from_str(&shell(&project.folder, &format!("make -s >&2 && {bench}"))).unwrap();
+    let answered =
+        |figure: &&Value| figure["function"] == "user-verifier.verify, unknown user" && figure["reuse"] == 128;
+    let figure =
+        figures["figures"].as_array().unwrap().iter().find(answered).expect("a call that failed has no figure");
+    assert!(figure["calls"].as_u64().unwrap() > 128, "{figures}");
+}
+
+#[test]
+fn a_plugin_in_c_that_asks_for_an_operating_system_is_refused() {
+    let project = project("vendor-c-system", "--lang c");
+    shell(
+        &project.folder,
+        "sed -i 's/^\\/\\* ---- lifecycle.*/#include <time.h>/; s/if (config) return true;/if (config) return time(NULL) > 0;/' src/plugin.c",
+    );
+    let refused = shell(&project.folder, "pintle plugin build . 2>&1; [ $? = 1 ]");
+    assert!(refused.contains("a plugin has no operating system"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

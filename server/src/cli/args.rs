@@ -547,15 +547,16 @@ pub enum PluginCommand {
 #[cfg(feature = "wasm")]
 #[derive(Debug, Subcommand)]
 pub enum PluginMaking {
-    /// Make a plugin of a Rust crate: a Wasm component, or a native library
+    /// Make a Wasm component of a Rust crate or of a project in C, or a native library of a crate
     #[command(after_help = "Examples:
   pintle plugin build plugins/scope-rules
   pintle plugin build my-plugin --out-dir /etc/pintle/plugins
   pintle plugin build my-plugin --native
   pintle plugin build my-plugin --bundle
 
-Prints the file and its SHA-256. A component is built with rustup's target wasm32-unknown-unknown
-or with Debian's toolchain, whichever is there; where neither is, the error says what to install.")]
+Prints the file and its SHA-256. A crate becomes a component with rustup's target wasm32-unknown-unknown
+or with Debian's toolchain, whichever is there; a project in C with its Makefile's compiler: clang, or that of WASM_CC,
+such as a wasi-sdk's. Where there is none, the error says what to install.")]
     Build(PluginBuild),
     /// Make a key pair to sign bundles with
     #[command(after_help = "Examples:
@@ -599,6 +600,7 @@ A native plugin is run with your rights: --native says that this is meant. No si
     /// Make a project for a plugin that builds, tests and loads as it is
     #[command(after_help = "Examples:
   pintle plugin new crm --lang rust
+  pintle plugin new crm --lang c
   pintle plugin new crm --lang c --native
   pintle plugin new crm --lang js
 
@@ -666,19 +668,19 @@ pub struct PluginTrial {
 #[cfg(feature = "wasm")]
 #[derive(Debug, Args)]
 pub struct PluginBuild {
-    /// The crate's folder, with its Cargo.toml and plugin.toml
-    #[arg(value_name = "CRATE DIR")]
+    /// The folder of the crate, with its Cargo.toml, or of the project in C; with its plugin.toml
+    #[arg(value_name = "DIR")]
     pub crate_dir: PathBuf,
-    /// Where the plugin goes; pintle/ in the target folder, if left out
+    /// Where the plugin goes; pintle/ in the target folder, or dist/ of a project in C, if left out
     #[arg(long, value_name = "DIR")]
     pub out_dir: Option<PathBuf>,
     /// Cargo's target folder; the crate's own, if left out
     #[arg(long, value_name = "DIR")]
     pub target_dir: Option<PathBuf>,
-    /// Make a native library for this machine
+    /// Make a native library for this machine, of a crate
     #[arg(long)]
     pub native: bool,
-    /// Make a bundle of it, with plugin.toml, config.schema.json and README.md of the crate's folder
+    /// Make a bundle of it, with plugin.toml, config.schema.json and README.md of the folder
     #[arg(long)]
     pub bundle: bool,
     /// Fetch nothing

@@ -1,10 +1,15 @@
-//! `pintle plugin build`: from a Rust plugin crate to a Wasm component or a native library.
+//! `pintle plugin build`: from a Rust plugin crate to a Wasm component or a native library, and from a project in C to a
+//! component.
 //!
 //! The crate stays an ordinary library; `cargo rustc --crate-type cdylib` makes the module or the shared library of it.
-//! Both go into a target folder of their own, so that a build never disturbs the crate's own.
+//! Both go into a target folder of their own, so that a build never disturbs the crate's own. A project in C compiles its
+//! module with its own Makefile.
 
+mod bindings;
+mod c;
 mod cargo;
 mod contract;
+mod process;
 mod toolchain;
 
 pub use super::about::PluginToml;
@@ -17,7 +22,8 @@ use std::path::{Path, PathBuf};
 /// What may be chosen about a build.
 #[derive(Clone, Debug, Default)]
 pub struct BuildOptions {
-    /// Where `<name>.wasm` or `lib<name>.so` goes; `<target>/pintle` where unset.
+    /// Where `<name>.wasm` or `lib<name>.so` goes; where unset, a crate's to `<target>/pintle` and a project's in C to
+    /// `dist`.
     pub out_dir: Option<PathBuf>,
     /// Cargo's target folder; the crate's own where unset.
     pub target_dir: Option<PathBuf>,
@@ -51,7 +57,7 @@ pub enum BuildError {
         /// What the system says.
         cause: std::io::Error,
     },
-    /// The folder holds no crate that could become a plugin.
+    /// The folder holds nothing that could become a plugin.
     #[error("{0}")]
     Crate(String),
     /// No toolchain for Wasm; the text says what to install.
@@ -60,6 +66,9 @@ pub enum BuildError {
     /// Cargo failed; with the end of what it wrote.
     #[error("cargo failed:\n{0}")]
     Cargo(String),
+    /// The Makefile of a project in C failed; with the end of what was written.
+    #[error("make failed:\n{0}")]
+    Make(String),
     /// The compiled module is no component.
     #[error("the module does not make a component: {0}")]
     Component(String),
@@ -75,24 +84,29 @@ impl BuildError {
     }
 }
 
-/// Builds the crate in `crate_dir` as a component, `<name>.wasm`. `progress` gets a line at a time.
+/// Builds what is in `directory`, a crate or a project in C, as a component, `<name>.wasm`. `progress` gets a line at a
+/// time.
 ///
 /// # Errors
 /// See [`BuildError`].
 pub fn build(
-    crate_dir: &Path,
+    directory: &Path,
     options: &BuildOptions,
     progress: &mut dyn FnMut(&str),
 ) -> Result<BuiltPlugin, BuildError> {
-    let about = PluginToml::read(crate_dir)?;
-    let toolchain = Toolchain::find()?;
-    progress(&format!("using {toolchain}"));
-    let package = cargo::Package::find(crate_dir, &toolchain, options)?;
-    let module = package.build_wasm(&toolchain, options, progress)?;
+    let about = PluginToml::read(directory)?;
+    let (module, out_dir) = if c::is_project(directory) {
+        (c::build_module(directory, progress)?, directory.join("dist"))
+    } else {
+        let toolchain = Toolchain::find()?;
+        progress(&format!("using {toolchain}"));
+        let package = cargo::Package::find(directory, &toolchain, options)?;
+        (package.build_wasm(&toolchain, options, progress)?, package.target_dir.join("pintle"))
+    };
     let module = std::fs::read(&module).map_err(BuildError::io(format!("reading {}", module.display())))?;
     let component = component(&module)?;
     check_component(&component, &about)?;
-    finish(&package, options, format!("{}.wasm", about.name), &component, about)
+    finish(options.out_dir.clone().unwrap_or(out_dir), format!("{}.wasm", about.name), &component, about)
 }
 
 /// Builds the crate in `crate_dir` as a native library for this machine: `lib<name>.so`, or as the system calls it.
@@ -111,26 +125,28 @@ pub fn build_native(
     let library = std::fs::read(&library).map_err(BuildError::io(format!("reading {}", library.display())))?;
     check_native(&library)?;
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    finish(&package, options, format!("{prefix}{}{suffix}", about.name), &library, about)
+    let out_dir = options.out_dir.clone().unwrap_or_else(|| package.target_dir.join("pintle"));
+    finish(out_dir, format!("{prefix}{}{suffix}", about.name), &library, about)
 }
+
+/// What libc's calls of an operating system become.
+const NO_SYSTEM: &str =
+    "\na plugin has no operating system: use the clock, random and log of the contract, and no files";
 
 /// A core module with its `component-type` sections as a component.
 fn component(module: &[u8]) -> Result<Vec<u8>, BuildError> {
     wit_component::ComponentEncoder::default()
         .validate(true)
         .module(module)
-        .and_then(|mut encoder| encoder.encode())
-        .map_err(|error| BuildError::Component(format!("{error:#}")))
+        .and_then(|encoder| encoder.encode())
+        .map_err(|error| {
+            let why = format!("{error:#}");
+            let hint = if why.contains("wasi_snapshot_preview1") { NO_SYSTEM } else { "" };
+            BuildError::Component(format!("{why}{hint}"))
+        })
 }
 
-fn finish(
-    package: &cargo::Package,
-    options: &BuildOptions,
-    file: String,
-    bytes: &[u8],
-    about: PluginToml,
-) -> Result<BuiltPlugin, BuildError> {
-    let out_dir = options.out_dir.clone().unwrap_or_else(|| package.target_dir.join("pintle"));
+fn finish(out_dir: PathBuf, file: String, bytes: &[u8], about: PluginToml) -> Result<BuiltPlugin, BuildError> {
     let path = out_dir.join(file);
     std::fs::create_dir_all(&out_dir)
         .and_then(|()| replace(&path, bytes))

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 pub enum Language {
     /// Rust: a component, or a native library.
     Rust,
-    /// C, also for C++.
+    /// C: a component, or a native library, also for C++.
     C,
     /// JavaScript: a component.
     JavaScript,
@@ -98,7 +98,8 @@ impl Project {
         match (self.language, self.native) {
             (Language::Rust, false) => &["cargo test", "pintle plugin build ."],
             (Language::Rust, true) => &["cargo test", "pintle plugin build . --native"],
-            (Language::C, _) => &["make test", "make"],
+            (Language::C, false) => &["make test", "pintle plugin build ."],
+            (Language::C, true) => &["make test", "make"],
             (Language::JavaScript, _) => &["npm ci", "npm test", "npm run build"],
             (Language::Python, _) => &[
                 "python3 -m venv .venv && .venv/bin/pip install -r requirements.txt",
@@ -114,13 +115,29 @@ impl Project {
         let own: &[&[Template]] = match (self.language, self.native) {
             (Language::Rust, _) => &[SHARED, files::RUST, RUST_SDK, WIT],
             (Language::C, true) => &[SHARED, files::C, C_SDK],
+            (Language::C, false) => &[SHARED, files::C_WASM, C_SDK, WIT],
             (Language::JavaScript, false) => &[SHARED, files::JAVASCRIPT, WIT],
             (Language::Python, false) => &[SHARED, files::PYTHON, WIT],
-            (Language::C, false) => return Err(ProjectError::Unsupported("a project in C needs --native")),
             _ => return Err(ProjectError::Unsupported("--native is for rust and c")),
         };
         let files = own.iter().flat_map(|files| files.iter());
         Ok(files.map(|(path, text)| ((*path).to_owned(), self.filled_in(text))).collect())
+    }
+
+    /// What the README says of the folder `sdk`.
+    const fn sdk(&self) -> &'static str {
+        match (self.language, self.native) {
+            (Language::Rust, _) => {
+                "the crate `pintle-plugin-api` with the contract (`sdk/wit/pintle.wit`). `cargo doc --open` has its tutorial."
+            }
+            (Language::C, true) => {
+                "`include/pintle_plugin.h` is the whole contract, `include/pintle_json.h` reads and writes its JSON."
+            }
+            (Language::C, false) => {
+                "the contract (`sdk/wit/pintle.wit`), and `include/pintle_json.h`, which reads JSON. Who owns which memory is said at the head of `src/plugin.c`."
+            }
+            (Language::JavaScript | Language::Python, _) => "the contract, `sdk/wit/pintle.wit`.",
+        }
     }
 
     fn filled_in(&self, text: &str) -> String {
@@ -135,21 +152,7 @@ impl Project {
             .replace("{{hash}}", hash)
             .replace("{{sha256}}", native("# A native library has the server's rights: it loads only by its hash.\nsha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\n"))
             .replace("{{trust}}", native("\n[trust]\nnative = true\n"))
-            .replace("{{sdk}}", self.language.sdk())
-    }
-}
-
-impl Language {
-    const fn sdk(self) -> &'static str {
-        match self {
-            Self::Rust => {
-                "the crate `pintle-plugin-api` with the contract (`sdk/wit/pintle.wit`). `cargo doc --open` has its guide."
-            }
-            Self::C => {
-                "`include/pintle_plugin.h` is the whole contract, `include/pintle_json.h` reads and writes its JSON."
-            }
-            Self::JavaScript | Self::Python => "the contract, `sdk/wit/pintle.wit`.",
-        }
+            .replace("{{sdk}}", self.sdk())
     }
 }
 

@@ -1,14 +1,9 @@
 //! Asking cargo: which package a folder holds, and to build it.
 
-use super::{BuildError, BuildOptions, Toolchain, toolchain::TARGET};
+use super::{BuildError, BuildOptions, Toolchain, process, toolchain::TARGET};
 use serde::Deserialize;
-use std::collections::VecDeque;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-/// How much of cargo's output an error keeps.
-const KEPT_LINES: usize = 60;
+use std::process::Command;
 
 /// A package with a library.
 #[derive(Debug)]
@@ -104,7 +99,7 @@ impl Package {
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s")
             .env("CARGO_PROFILE_RELEASE_LTO", "fat")
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1");
-        run(&mut command, progress)?;
+        process::run(&mut command, progress)?.map_err(BuildError::Cargo)?;
         Ok(target_dir.join(TARGET).join("release").join(format!("{}.wasm", self.library)))
     }
 
@@ -123,7 +118,7 @@ impl Package {
         let mut command = self.rustc(toolchain, options, &target_dir);
         // The SDK stops panics at the C border; an abort would take the server with it.
         command.args(["--features", "export"]).env("CARGO_PROFILE_RELEASE_PANIC", "unwind");
-        run(&mut command, progress)?;
+        process::run(&mut command, progress)?.map_err(BuildError::Cargo)?;
         let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
         Ok(target_dir.join("release").join(format!("{prefix}{}{suffix}", self.library)))
     }
@@ -139,32 +134,13 @@ impl Package {
 }
 
 fn no_crate(directory: &Path) -> String {
-    let hint = if directory.join("package.json").is_file() {
+    let has = |file: &str| directory.join(file).is_file();
+    let hint = if has("package.json") {
         "; it is a JavaScript package: `npm ci && npm run build` there"
+    } else if has("Makefile") {
+        "; it has a Makefile: `make` there"
     } else {
         ""
     };
     format!("{} holds no Rust crate{hint}", directory.display())
-}
-
-/// Runs cargo, hands its lines on, and keeps the last for the error.
-fn run(command: &mut Command, progress: &mut dyn FnMut(&str)) -> Result<(), BuildError> {
-    let starting = BuildError::io(format!("starting {}", command.get_program().to_string_lossy()));
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().map_err(starting)?;
-    let mut kept = VecDeque::new();
-    for line in child.stderr.take().into_iter().flat_map(|stderr| BufReader::new(stderr).split(b'\n')) {
-        let line = line.map_err(BuildError::io("reading cargo's output"))?;
-        let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-        progress(&line);
-        if kept.len() == KEPT_LINES {
-            kept.pop_front();
-        }
-        kept.push_back(line);
-    }
-    let status = child.wait().map_err(BuildError::io("waiting for cargo"))?;
-    if status.success() {
-        return Ok(());
-    }
-    Err(BuildError::Cargo(kept.make_contiguous().join("\n")))
 }

@@ -120,9 +120,9 @@ fn program_directories() -> Vec<PathBuf> {
     directories
 }
 
-fn print(rustc: &Path, arguments: &[&str]) -> Option<PathBuf> {
-    let output = Command::new(rustc).args(arguments).output().ok().filter(|output| output.status.success())?;
-    Some(PathBuf::from(String::from_utf8(output.stdout).ok()?.trim()))
+fn print(program: &Path, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned())
 }
 
 /// Whether the target's standard library is there, compiled.
@@ -140,20 +140,28 @@ fn has_target(rustc: &Path) -> bool {
 /// Whether the standard library's sources are where `-Zbuild-std` looks for them.
 fn has_sources(rustc: &Path) -> bool {
     print(rustc, &["--print", "sysroot"])
-        .is_some_and(|sysroot| sysroot.join("lib/rustlib/src/rust/library/std/Cargo.toml").is_file())
+        .is_some_and(|sysroot| Path::new(&sysroot).join("lib/rustlib/src/rust/library/std/Cargo.toml").is_file())
 }
 
-/// `wasm-ld`, or else the numbered one with the highest number.
+/// The newest `wasm-ld`, with a number or without: one that is older than the compiler may not read what it writes.
 fn find_linker(directories: &[PathBuf]) -> Option<PathBuf> {
-    let plain = directories.iter().map(|directory| directory.join("wasm-ld")).find(|linker| linker.is_file());
-    plain.or_else(|| {
-        let entries = directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
-        let numbered = entries.filter_map(|entry| {
-            let number: u32 = entry.file_name().to_str()?.strip_prefix("wasm-ld-")?.parse().ok()?;
-            Some((number, entry.path()))
-        });
-        numbered.max_by_key(|(number, _)| *number).map(|(_, linker)| linker)
-    })
+    let versions =
+        linkers(directories).into_iter().filter_map(|linker| Some((major(&print(&linker, &["--version"])?)?, linker)));
+    versions.max_by_key(|(version, _)| *version).map(|(_, linker)| linker)
+}
+
+fn linkers(directories: &[PathBuf]) -> Vec<PathBuf> {
+    let is_linker = |name: &str| match name.strip_prefix("wasm-ld") {
+        Some(rest) => rest.is_empty() || rest.strip_prefix('-').is_some_and(|number| number.parse::<u32>().is_ok()),
+        None => false,
+    };
+    let entries = directories.iter().filter_map(|directory| std::fs::read_dir(directory).ok()).flatten().flatten();
+    entries.filter(|entry| entry.file_name().to_str().is_some_and(is_linker)).map(|entry| entry.path()).collect()
+}
+
+/// Of `Debian LLD 14.0.6` the 14.
+fn major(version: &str) -> Option<u32> {
+    version.split_once("LLD ")?.1.split('.').next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -161,16 +169,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_highest_numbered_linker_is_taken_where_there_is_no_plain_one() {
+    fn linkers_are_found_with_a_number_and_without() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["wasm-ld-9", "wasm-ld-22", "wasm-ld-22.txt", "wasm-ld-x"] {
+        for name in ["wasm-ld-9", "wasm-ld-22", "wasm-ld-22.txt", "wasm-ld-x", "wasm-ld", "lld"] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
-        let directories = [folder.path().join("absent"), folder.path().to_owned()];
-        assert_eq!(find_linker(&directories), Some(folder.path().join("wasm-ld-22")));
-        std::fs::write(folder.path().join("wasm-ld"), "").unwrap();
-        assert_eq!(find_linker(&directories), Some(folder.path().join("wasm-ld")));
-        assert_eq!(find_linker(&directories[..1]), None);
+        let mut found = linkers(&[folder.path().join("absent"), folder.path().to_owned()]);
+        found.sort();
+        assert_eq!(found, ["wasm-ld", "wasm-ld-22", "wasm-ld-9"].map(|name| folder.path().join(name)));
+    }
+
+    #[test]
+    fn a_linker_says_how_new_it_is() {
+        assert_eq!(major("Debian LLD 14.0.6"), Some(14));
+        assert_eq!(major("LLD 22.1.8 (compatible with GNU linkers)"), Some(22));
+        assert_eq!(major("GNU ld 2.40"), None);
     }
 
     #[test]

@@ -60,6 +60,14 @@ pub(super) const RUST_SDK: &[Template] = sdk![
     "src/native.rs",
     "src/native/host.rs",
     "src/testing.rs",
+    "src/tutorial.rs",
+    "src/tutorial/config.rs",
+    "src/tutorial/crm.rs",
+    "src/tutorial/kinds.rs",
+    "src/tutorial/ship.rs",
+    "src/tutorial/state.rs",
+    "src/tutorial/verify.rs",
+    "src/tutorial/whole.rs",
     "src/types.rs",
     "src/wasm.rs",
     "src/wasm/convert.rs",
@@ -72,6 +80,18 @@ pub(super) const C: &[Template] = templates![
     "c/Makefile" => "Makefile",
     "c/src/plugin.c" => "src/plugin.c",
     "c/test/test.c" => "test/test.c",
+];
+
+pub(super) const C_WASM: &[Template] = templates![
+    "c-wasm/gitignore" => ".gitignore",
+    "c-wasm/Makefile" => "Makefile",
+    "c-wasm/src/manifest.h" => "src/manifest.h",
+    "c-wasm/src/no_system.c" => "src/no_system.c",
+    "c-wasm/src/plugin.c" => "src/plugin.c",
+    "c-wasm/src/users.c" => "src/users.c",
+    "c-wasm/src/users.h" => "src/users.h",
+    "c-wasm/test/test.c" => "test/test.c",
+    "world.wit" => "wit/world.wit",
 ];
 
 pub(super) const C_SDK: &[Template] = sdk!["include/pintle_plugin.h", "include/pintle_json.h"];

@@ -6,7 +6,7 @@ fn project(name: &str, language: Language, native: bool) -> Project {
 
 fn all() -> Vec<Project> {
     use Language::{C, JavaScript, Python, Rust};
-    let kinds = [(Rust, false), (Rust, true), (C, true), (JavaScript, false), (Python, false)];
+    let kinds = [(Rust, false), (Rust, true), (C, false), (C, true), (JavaScript, false), (Python, false)];
     kinds.into_iter().map(|(language, native)| project("crm-2", language, native)).collect()
 }
 
