@@ -22,6 +22,7 @@ mod logins;
 mod monitoring;
 mod packagings;
 mod plugins;
+mod reference;
 mod refresh;
 mod restarts;
 mod seeds;

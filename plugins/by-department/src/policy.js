@@ -6,9 +6,11 @@ const PREFIX = "department:";
 /**
  * Reads the config.
  *
- * @param {string} json `{"default": [scope, …], "departments": {name: [scope, …]}}`, both optional
- * @returns {{policy: {always: Set<string>, departments: Map<string, Set<string>>}, faults: string[]}}
- *   `faults` names every fault with its key; the policy counts only where there is none
+ * @param {string} json `{"default": [scope, …], "departments": {name: [scope, …]}}`, both optional; without `default`,
+ *   everyone gets what is no department's own
+ * @returns {{policy: {always: Set<string> | null, departments: Map<string, Set<string>>}, faults: string[]}}
+ *   `always` is null where there is no `default`; `faults` names every fault with its key; the policy counts only where
+ *   there is none
  */
 export function readConfig(json) {
   const faults = [];
@@ -17,7 +19,8 @@ export function readConfig(json) {
     if (!KNOWN.includes(key)) faults.push(`${key}: unknown key; known are ${KNOWN.join(", ")}`);
   }
   const departments = config.departments ?? {};
-  const policy = { always: scopes("default", config.default ?? [], faults), departments: new Map() };
+  const always = config.default === undefined ? null : scopes("default", config.default, faults);
+  const policy = { always, departments: new Map() };
   if (sort(departments) !== "a table") {
     faults.push(`departments: expected a table, found ${sort(departments)}`);
   } else {
@@ -31,7 +34,7 @@ export function readConfig(json) {
 /**
  * The requested scopes that pass: those for everyone, and those of each department that the user is in.
  *
- * @param {{always: Set<string>, departments: Map<string, Set<string>>}} policy
+ * @param {{always: Set<string> | null, departments: Map<string, Set<string>>}} policy
  * @param {string[]} groups the account's; none where there is no user
  * @param {string[]} requested
  * @returns {string[]} in the order requested
@@ -41,7 +44,9 @@ export function passing(policy, groups, requested) {
     .filter((group) => group.startsWith(PREFIX))
     .map((group) => policy.departments.get(group.slice(PREFIX.length)))
     .filter((allowed) => allowed !== undefined);
-  return requested.filter((scope) => policy.always.has(scope) || own.some((allowed) => allowed.has(scope)));
+  const listed = (scope) => [...policy.departments.values()].some((allowed) => allowed.has(scope));
+  const isForAll = (scope) => (policy.always === null ? !listed(scope) : policy.always.has(scope));
+  return requested.filter((scope) => isForAll(scope) || own.some((allowed) => allowed.has(scope)));
 }
 
 function parseTable(json, faults) {
