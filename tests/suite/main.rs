@@ -5,6 +5,7 @@ mod audit;
 mod authorize;
 mod backends;
 mod bad_requests;
+mod bundle;
 mod chain;
 mod clients;
 mod composed;
