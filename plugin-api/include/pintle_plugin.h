@@ -42,7 +42,10 @@
  *
  * LIFE. create -> any number of call/cancel -> destroy. The pintle_host is valid until `destroy` returns. An instance
  * whose call did not return is never destroyed. The library is never unloaded. Nothing may unwind (C++ exceptions, Rust
- * panics) or longjmp out of these functions.
+ * panics) or longjmp out of these functions: in C++, `pintle_guarded` below is the way. Where something is thrown out of one
+ * all the same, the server goes on without the thread that it came on, and after three such calls without the plugin. It
+ * cannot do so for what is thrown out of a `noexcept` function, an initializer or a thread of the plugin's own: that ends
+ * the server, as does a wrong pointer. A second release of one of the host's buffers does nothing.
  */
 #ifndef PINTLE_PLUGIN_H
 #define PINTLE_PLUGIN_H
@@ -155,6 +158,18 @@ PINTLE_EXPORT const pintle_plugin *pintle_plugin_entry_v1(void);
 
 #ifdef __cplusplus
 }
+
+#if defined(__cpp_exceptions)
+/* Calls `f`, and stops whatever it throws: then the status is fatal, and the instance is made anew.
+ *   int32_t call(void *self, ...) { return pintle_guarded([&] { return static_cast<Plugin *>(self)->answer(...); }); } */
+template <typename F> int32_t pintle_guarded(F &&f) noexcept {
+    try {
+        return f();
+    } catch (...) {
+        return PINTLE_FATAL;
+    }
+}
+#endif
 #endif
 
 #endif /* PINTLE_PLUGIN_H */

@@ -99,12 +99,14 @@ impl Buf {
     }
 }
 
-/// `release` of what [`Buf::new`] made.
+/// `release` of what [`Buf::new`] made. A buffer that was released is empty, and stays so.
 unsafe extern "C" fn release_vec(buf: *mut Buf) {
-    // SAFETY: `owner` is the box of `Buf::new`, and the receiver calls once.
+    // SAFETY: `owner` is the box of `Buf::new` until the first call, and null from then on.
     unsafe {
-        drop(Box::from_raw((*buf).owner.cast::<Vec<u8>>()));
-        *buf = Buf::empty();
+        let owner = std::mem::replace(&mut *buf, Buf::empty()).owner.cast::<Vec<u8>>();
+        if !owner.is_null() {
+            drop(Box::from_raw(owner));
+        }
     }
 }
 
@@ -177,6 +179,18 @@ mod tests {
         assert_eq!(unsafe { Buf::new(b"abc".to_vec()).take() }, b"abc");
         // SAFETY: as above.
         assert_eq!(unsafe { Buf::empty().take() }, b"");
+    }
+
+    #[test]
+    fn a_second_release_does_nothing() {
+        let mut buffer = Buf::new(b"abc".to_vec());
+        let release = buffer.release.unwrap();
+        // SAFETY: made here; that the second call is harmless is what is tested.
+        unsafe {
+            release(&raw mut buffer);
+            release(&raw mut buffer);
+        }
+        assert!(buffer.ptr.is_null() && buffer.len == 0);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod metrics;
 pub mod oauth;
 pub mod password;
 pub mod plugin;
+pub mod printable;
 pub mod store;
 pub mod systemd;
 #[cfg(test)]

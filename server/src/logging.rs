@@ -1,11 +1,12 @@
 //! How the log is written. The library installs nothing: `main.rs` takes a subscriber from here.
 
 use crate::config::model::Log;
+use crate::printable;
 use std::fmt;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, ParseError};
-use tracing_subscriber::fmt::format::{Format, Json, Writer};
+use tracing_subscriber::fmt::format::{Format, Full, Json, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
@@ -17,7 +18,7 @@ const AUDIT: &str = "audit";
 
 /// A subscriber that writes to `writer` as `log` says: one JSON object a line, or text for people (with colours if
 /// `colours`). Lines written while a request runs carry its id, as the span `request`; in JSON, an audit line has its
-/// event as the object `audit`.
+/// event as the object `audit`. Whatever a value brings along, an event is one line, and steers no terminal.
 ///
 /// # Errors
 /// `log.filter` is no filter.
@@ -31,9 +32,32 @@ where
         let lines = lines.json().flatten_event(true).with_current_span(true).with_span_list(false);
         lines.map_event_format(JsonLine).boxed()
     } else {
-        lines.with_ansi(colours).boxed()
+        lines
+            .with_ansi(colours)
+            .map_event_format(|format| TextLine { format: format.with_ansi(colours), colours })
+            .boxed()
     };
     Ok(Box::new(Registry::default().with(filter).with(lines)))
+}
+
+/// An event as one line for people.
+struct TextLine {
+    format: Format<Full>,
+    colours: bool,
+}
+
+impl<S, N> FormatEvent<S, N> for TextLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, context: &FmtContext<'_, S, N>, mut line: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.format.format_event(context, Writer::new(&mut text), event)?;
+        // The colours' escapes are the format's own: it has escaped those of values.
+        let text = printable::escaped(text.strip_suffix('\n').unwrap_or(&text), |c| self.colours && c == '\u{1b}');
+        writeln!(line, "{text}")
+    }
 }
 
 /// An event as one JSON object; an audit event within it as what it is, rather than as a string of JSON.
@@ -53,7 +77,9 @@ where
         }
         // Somebody else's target of that name must not break the line.
         if !message.0.starts_with('{') || serde_json::from_str::<serde::de::IgnoredAny>(&message.0).is_err() {
-            return self.0.format_event(context, line, event);
+            let mut text = String::new();
+            self.0.format_event(context, Writer::new(&mut text), event)?;
+            return line.write_str(&printable::json(&text));
         }
         line.write_str("{\"timestamp\":\"")?;
         SystemTime.format_time(&mut line)?;
@@ -136,6 +162,23 @@ mod tests {
         assert!(text.contains("request{id=\"abc\"}") && text.contains("issued"), "{text}");
         assert!(!text.contains('\u{1b}') && !text.contains("detail"), "{text}");
         assert!(logged(false, "debug").contains("detail"));
+    }
+
+    #[test]
+    fn a_message_is_one_line_and_turns_nothing_around() {
+        for (json, colours) in [(false, false), (false, true), (true, false)] {
+            let lines = Lines::default();
+            let log = Log { json, filter: "info".to_owned(), audit: None };
+            let writer = lines.clone();
+            let subscriber = subscriber(&log, colours, move || writer.clone()).unwrap();
+            tracing::subscriber::with_default(subscriber, || {
+                let evil = "x\r\n2026 ERROR forged\u{9b}2J\u{202e}\0";
+                tracing::info!(shown = %evil, "{evil}\n");
+            });
+            let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+            let harmful = |c| printable::is_harmful(c) && !(colours && c == '\u{1b}');
+            assert_eq!(text.chars().filter(|c| harmful(*c)).collect::<String>(), "\n", "{text:?}");
+        }
     }
 
     #[test]

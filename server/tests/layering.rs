@@ -44,7 +44,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("password/", &["password", "entropy", "config"]),
     ("accounts/", &["accounts", "password", "store", "clock", "entropy", "config"]),
     ("lockout/", &["lockout", "accounts", "store", "clock", "config"]),
-    ("plugin/", &["plugin", "accounts", "clock", "config", "entropy", "keys", "password", "store"]),
+    ("printable.rs", &[]),
+    ("plugin/", &["plugin", "accounts", "clock", "config", "entropy", "keys", "password", "printable", "store"]),
     // Below the use cases: what happened is given to it, and it knows nothing of tokens or users.
     ("events/", &["events", "audit", "store", "plugin", "metrics", "clock", "entropy", "config"]),
     (
@@ -64,7 +65,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "entropy",
         ],
     ),
-    ("logging.rs", &["logging", "config"]),
+    ("logging.rs", &["logging", "config", "printable"]),
     ("systemd.rs", &["systemd"]),
     (
         "app/",

@@ -58,6 +58,18 @@ impl Caller {
         Self { client, origin: origin.to_owned() }
     }
 
+    /// Requests to an `https` origin whose certificate is this one, in PEM.
+    ///
+    /// # Panics
+    /// When it is none.
+    #[must_use]
+    pub fn trusting(origin: &str, certificate: &[u8]) -> Self {
+        install_cryptography();
+        let certificate = reqwest::Certificate::from_pem(certificate).expect("a certificate in PEM");
+        let builder = Client::builder().redirect(Policy::none()).add_root_certificate(certificate);
+        Self { client: builder.build().expect("an HTTP client"), origin: origin.to_owned() }
+    }
+
     /// A request to `path`, to be changed and given to [`Caller::send`].
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let method = method.parse().expect("a method");

@@ -57,12 +57,13 @@ fn start(config: &Path) -> Server {
     Server { child: command.spawn().unwrap() }
 }
 
-async fn ready(caller: &Caller, server: &mut Server) {
+/// Waits for a server that has been started.
+pub async fn ready(caller: &Caller, server: &mut Child) {
     for _ in 0..2000 {
         if caller.try_send(caller.request("GET", "/health/live")).await.is_some() {
             return;
         }
-        assert!(server.child.try_wait().unwrap().is_none(), "the server ended instead of opening its store");
+        assert!(server.try_wait().unwrap().is_none(), "the server ended instead of opening its store");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("the server does not answer");
@@ -143,7 +144,7 @@ async fn what_was_acknowledged_survives_25_kills() {
             killed_early += 1;
         }
         let mut server = start(&config);
-        ready(&caller, &mut server).await;
+        ready(&caller, &mut server.child).await;
         if sessions.lock().unwrap().is_empty() {
             for _ in 0..LOGINS {
                 let fresh = login(&caller).await.unwrap();
@@ -165,6 +166,6 @@ async fn what_was_acknowledged_survives_25_kills() {
     }
     assert_eq!((checked, killed_early), (ROUNDS, ROUNDS / 5));
     let mut server = start(&config);
-    ready(&caller, &mut server).await;
+    ready(&caller, &mut server.child).await;
     check(&caller, &sessions, ROUNDS).await;
 }

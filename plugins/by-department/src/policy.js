@@ -6,9 +6,11 @@ const PREFIX = "department:";
 /**
  * Reads the config.
  *
- * @param {string} json `{"default": [scope, …], "departments": {name: [scope, …]}}`, both optional
- * @returns {{policy: {always: Set<string>, departments: Map<string, Set<string>>}, faults: string[]}}
- *   `faults` names every fault with its key; the policy counts only where there is none
+ * @param {string} json `{"default": [scope, …], "departments": {name: [scope, …]}}`, both optional; without either the
+ *   policy lets everything pass
+ * @returns {{policy: {always: Set<string> | null, departments: Map<string, Set<string>>}, faults: string[]}}
+ *   `always` is null where everything passes; `faults` names every fault with its key; the policy counts only where
+ *   there is none
  */
 export function readConfig(json) {
   const faults = [];
@@ -17,7 +19,9 @@ export function readConfig(json) {
     if (!KNOWN.includes(key)) faults.push(`${key}: unknown key; known are ${KNOWN.join(", ")}`);
   }
   const departments = config.departments ?? {};
-  const policy = { always: scopes("default", config.default ?? [], faults), departments: new Map() };
+  const isEmpty = config.default === undefined && config.departments === undefined;
+  const always = isEmpty ? null : scopes("default", config.default ?? [], faults);
+  const policy = { always, departments: new Map() };
   if (sort(departments) !== "a table") {
     faults.push(`departments: expected a table, found ${sort(departments)}`);
   } else {
@@ -31,12 +35,13 @@ export function readConfig(json) {
 /**
  * The requested scopes that pass: those for everyone, and those of each department that the user is in.
  *
- * @param {{always: Set<string>, departments: Map<string, Set<string>>}} policy
+ * @param {{always: Set<string> | null, departments: Map<string, Set<string>>}} policy
  * @param {string[]} groups the account's; none where there is no user
  * @param {string[]} requested
  * @returns {string[]} in the order requested
  */
 export function passing(policy, groups, requested) {
+  if (policy.always === null) return [...requested];
   const own = groups
     .filter((group) => group.startsWith(PREFIX))
     .map((group) => policy.departments.get(group.slice(PREFIX.length)))

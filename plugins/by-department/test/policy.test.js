@@ -32,11 +32,17 @@ test("names that every JavaScript object has are no departments", () => {
   assert.deepEqual(granted(["department:constructor", "department:__proto__"], ["invoices", "toString"]), []);
 });
 
-test("an empty config grants nothing", () => {
-  for (const config of ["", "{}"]) {
+test("without any config everything passes, and a config grants what it lists", () => {
+  const grant = (config, groups) => {
     const { policy, faults } = readConfig(config);
-    assert.deepEqual([passing(policy, ["department:x"], ["profile"]), faults], [[], []]);
-  }
+    assert.deepEqual(faults, []);
+    return passing(policy, groups, ["profile", "invoices"]);
+  };
+  for (const config of ["", "{}"]) assert.deepEqual(grant(config, []), ["profile", "invoices"]);
+  const finance = '{"departments":{"finance":["invoices"]}}';
+  assert.deepEqual(grant(finance, ["department:support"]), []);
+  assert.deepEqual(grant(finance, ["department:finance"]), ["invoices"]);
+  assert.deepEqual(grant('{"default":[]}', ["department:finance"]), []);
 });
 
 test("every fault of the config is named with its key", () => {

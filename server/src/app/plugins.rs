@@ -273,13 +273,16 @@ fn formats(config: &Config, registry: &Registry) -> Result<Vec<NamedFormat>, Loo
     std::iter::once(first).chain(others).map(format).collect()
 }
 
-/// The plugins without which logins fail: those of the chain that are not passed over when broken, every policy, and the
-/// format of new tokens.
+/// The plugins without which logins fail: those of the chain that are not passed over when broken, every policy and source
+/// of claims that is not done without, the format of new tokens, and strict sinks of events: what piles up for one of
+/// those fills its outbox, and then nothing more is decided.
 pub fn needed(config: &Config) -> BTreeSet<&str> {
     let chain = config.chain.iter().filter(|entry| !entry.next_on_error).map(|entry| entry.plugin.as_str());
     let policies =
         config.scope_policies.iter().filter(|entry| !entry.static_on_error).map(|entry| entry.plugin.as_str());
-    chain.chain(policies).chain([config.tokens.access.format.as_str()]).collect()
+    let claims = config.claims.iter().filter(|entry| !entry.optional).map(|entry| entry.plugin.as_str());
+    let sinks = config.events.sinks.iter().filter(|entry| entry.strict).map(|entry| entry.plugin.as_str());
+    chain.chain(policies).chain(claims).chain(sinks).chain([config.tokens.access.format.as_str()]).collect()
 }
 
 /// Which code each plugin is; that of `embedded` ones is the program's own.

@@ -2,6 +2,7 @@
 
 use pintle::admin::{AdminError, ErrorKind};
 use pintle::app::StartError;
+use pintle::printable;
 use std::fmt::{self, Display};
 use std::process::ExitCode;
 
@@ -63,7 +64,7 @@ impl Failure {
 
 impl Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&printable::lines(&self.message))
     }
 }
 

@@ -75,7 +75,7 @@ fn dispatch(cli: Cli, surroundings: Surroundings) -> Result<(), Failure> {
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "pintle", &mut script);
-            text::print(&String::from_utf8_lossy(&script));
+            text::print_as_it_is(&String::from_utf8_lossy(&script));
             Ok(())
         }
     }

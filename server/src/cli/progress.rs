@@ -38,7 +38,7 @@ impl Progress {
 
     /// A line on standard error, above the bar.
     pub fn say(&self, line: &str) {
-        self.0.suspend(|| eprintln!("{line}"));
+        self.0.suspend(|| eprintln!("{}", pintle::printable::lines(line)));
     }
 }
 

@@ -1,10 +1,16 @@
 //! Answers for people.
 
+use pintle::printable;
 use serde_json::{Map, Value};
 use std::io::Write;
 
-/// Prints to standard output. Whoever closed it wants no more.
+/// Prints to standard output. Control characters are shown escaped: a name must not steer the terminal.
 pub fn print(text: &str) {
+    print_as_it_is(&printable::lines(text));
+}
+
+/// Prints what is ours to standard output. Whoever closed it wants no more.
+pub fn print_as_it_is(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes());
     let _ = out.flush();
@@ -12,7 +18,7 @@ pub fn print(text: &str) {
 
 /// Prints a value as `--json` does.
 pub fn print_json(value: &Value) {
-    print(&format!("{value:#}\n"));
+    print_as_it_is(&printable::json(&format!("{value:#}\n")));
 }
 
 /// Prints an answer as JSON, or an object for people.
@@ -43,7 +49,7 @@ pub fn object(object: &Map<String, Value>) -> String {
     object.iter().map(|(key, value)| format!("{:<width$} {}\n", format!("{key}:"), cell(key, value))).collect()
 }
 
-/// Control characters are shown escaped: a name must not steer the terminal.
+/// On one line, whatever is in it.
 fn cell(key: &str, value: &Value) -> String {
     let plain = match value {
         Value::Null => "-".to_owned(),
@@ -56,7 +62,7 @@ fn cell(key: &str, value: &Value) -> String {
             object.iter().map(|(key, value)| format!("{key}={}", cell(key, value))).collect::<Vec<_>>().join(" ")
         }
     };
-    plain.chars().map(|c| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() }).collect()
+    printable::one_line(&plain)
 }
 
 fn is_time(key: &str) -> bool {

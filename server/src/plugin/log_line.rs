@@ -1,12 +1,15 @@
 //! A plugin's log lines: made harmless and held to a rate before they reach the server's log.
 
-use pintle_plugin_api::Attr;
+use crate::printable::is_harmful;
+use pintle_plugin_api::{Attr, PluginError};
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
 
 const MAX_MESSAGE_CHARS: usize = 2048;
 const MAX_FIELDS: usize = 16;
 const MAX_FIELD_CHARS: usize = 256;
+/// Of why a call has no answer.
+const MAX_REASON_CHARS: usize = 1024;
 /// Lines that may come at once.
 const BURST: u64 = 100;
 /// Milliseconds after which one more line is let through.
@@ -32,6 +35,22 @@ pub(crate) fn safe(text: &str, max_chars: usize) -> String {
     out
 }
 
+/// What a plugin says of why it has no answer, as it may stand in logs and on terminals.
+pub(crate) fn safe_error(error: PluginError) -> PluginError {
+    let safe = |why: String| safe(&why, MAX_REASON_CHARS);
+    match error {
+        PluginError::Unavailable(why) => PluginError::Unavailable(safe(why)),
+        PluginError::Invalid(why) => PluginError::Invalid(safe(why)),
+        PluginError::Denied(why) => PluginError::Denied(safe(why)),
+        PluginError::Internal(why) => PluginError::Internal(safe(why)),
+    }
+}
+
+/// The faults of a config, likewise.
+pub(crate) fn safe_faults(faults: Vec<String>) -> Vec<String> {
+    faults.iter().map(|fault| safe(fault, MAX_REASON_CHARS)).collect()
+}
+
 fn push_safe(out: &mut String, text: &str, max_chars: usize) {
     let mut characters = text.chars();
     for character in characters.by_ref().take(max_chars) {
@@ -45,12 +64,6 @@ fn push_safe(out: &mut String, text: &str, max_chars: usize) {
     if characters.next().is_some() {
         out.push('…');
     }
-}
-
-/// Characters that end a line, drive a terminal, or turn the reading direction around.
-fn is_harmful(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// A token bucket: a burst of lines, then one every 50 ms.

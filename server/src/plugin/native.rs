@@ -3,16 +3,19 @@
 
 mod host_call;
 mod instance;
+mod lent;
 mod library;
 mod supply;
 #[cfg(test)]
 mod tests;
+mod thrown;
 mod workers;
 
 use super::Fault;
 use super::host::{CallHost, PluginHost};
 use super::hosted::{Packaging, lacks};
 use super::limits::Kind;
+use super::log_line::safe_error;
 use super::private_dir::PrivateDir;
 use async_trait::async_trait;
 use instance::{Instance, Reply, TOO_LARGE};
@@ -99,7 +102,9 @@ impl NativePlugin {
     async fn turn(&self) -> Result<(Arc<Instance>, OwnedSemaphorePermit), PluginError> {
         loop {
             if self.workers.lost() >= MAX_LOST {
-                return Err(PluginError::Unavailable(format!("disabled: {MAX_LOST} calls have not returned")));
+                return Err(PluginError::Unavailable(format!(
+                    "disabled: {MAX_LOST} calls have not returned, or threw"
+                )));
             }
             let instance = self.supply.instance().await?;
             // Closed: the instance broke while this call waited.
@@ -119,22 +124,16 @@ impl NativePlugin {
             pintle_plugin_api::wire::encode(request).map_err(|error| PluginError::Internal(error.to_string()))?;
         let deadline = Instant::now() + host.limits().wall;
         let (instance, permit) = self.turn().await?;
-        let call = Arc::clone(&host);
         let call_id = self.next_call.fetch_add(1, Ordering::Relaxed);
         let abandoned = self.abandoned(&instance, call_id, deadline);
-        let supply = self.supply.clone();
+        let (supply, call) = (self.supply.clone(), Arc::clone(&host));
         let work = move || {
-            let reply = instance.call(call_id, method, &request, host);
-            // Before the turn is given on: a broken instance gets no further call.
-            if reply.status < 0 {
-                call.blame(Fault::Trapped);
-                supply.retire(&instance);
-            }
-            drop(permit);
+            let mut turn = Turn { instance, supply, call, broken: true, _permit: permit };
+            let reply = turn.instance.call(call_id, method, &request, host);
+            turn.broken = reply.status < 0;
             reply
         };
-        let reply = self.workers.run(work, abandoned).await;
-        let Reply { status, bytes } = reply.map_err(|error| PluginError::Unavailable(error.to_string()))?;
+        let Reply { status, bytes } = self.workers.run(work, abandoned).await?;
         answer(status, &bytes)
     }
 
@@ -155,6 +154,25 @@ impl NativePlugin {
     }
 }
 
+/// A call on its way through an instance, however it ends.
+struct Turn {
+    instance: Arc<Instance>,
+    supply: Supply,
+    call: Arc<CallHost>,
+    broken: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Turn {
+    /// Before the turn is given on: a broken instance gets no further call.
+    fn drop(&mut self) {
+        if self.broken {
+            self.call.blame(Fault::Trapped);
+            self.supply.retire(&self.instance);
+        }
+    }
+}
+
 fn answer<A: DeserializeOwned>(status: i32, bytes: &[u8]) -> Result<A, PluginError> {
     let internal = |why: String| Err(PluginError::Internal(why));
     match status {
@@ -164,7 +182,7 @@ fn answer<A: DeserializeOwned>(status: i32, bytes: &[u8]) -> Result<A, PluginErr
             serde_json::from_slice(bytes).or_else(|_| internal("its answer is not of the contract's form".to_owned()))
         }
         abi::ERROR => Err(serde_json::from_slice(bytes)
-            .unwrap_or_else(|_| PluginError::Internal("its error is not of the contract's form".to_owned()))),
+            .map_or_else(|_| PluginError::Internal("its error is not of the contract's form".to_owned()), safe_error)),
         abi::UNSUPPORTED => internal("it does not know the method".to_owned()),
         TOO_LARGE => internal("its answer is too large".to_owned()),
         _ if status < 0 => internal(format!("it broke with status {status}")),

@@ -16,6 +16,7 @@ use super::host::{CallHost, Interface};
 use super::hosted::{Packaging, lacks};
 use super::limits::Kind;
 use super::private_dir::PrivateDir;
+use crate::plugin::log_line::safe_faults;
 use async_trait::async_trait;
 use bindings::exports::pintle::plugin::{
     account_source, claims, directory, event_sink, extension_grant, lifecycle, scope_policy, token_format,
@@ -210,12 +211,14 @@ impl WasmPlugin {
         host: Arc<CallHost>,
         config_json: &str,
     ) -> Result<Result<(), Vec<String>>, PluginError> {
-        self.guests
+        let checked = self
+            .guests
             .call(host, async |guest| {
                 let lifecycle = self.exports.lifecycle.load(&mut guest.store, &guest.instance)?;
                 lifecycle.call_validate_config(&mut guest.store, config_json).await
             })
-            .await
+            .await?;
+        Ok(checked.map_err(safe_faults))
     }
 }
 

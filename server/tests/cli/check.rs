@@ -30,14 +30,19 @@ fn a_check_makes_nothing_and_says_what_would_run() {
 #[test]
 fn a_check_shows_who_is_told_of_events() {
     let ground = Ground::new();
-    let overlay = "plugins.hook.source = \"hook.wasm\"\n\
-                   events.sinks = [{ plugin = \"hook\", kinds = [\"login.*\"], strict = true }]\n";
-    fs::write(ground.path().join("events.toml"), overlay).unwrap();
-    let ended = ground.run("check --overlay events.toml");
+    let check = |strict: &str| {
+        let sink = format!("{{ plugin = \"hook\", kinds = [\"login.*\"]{strict} }}");
+        let overlay = format!("plugins.hook.source = \"hook.wasm\"\nevents.sinks = [{sink}]\n");
+        fs::write(ground.path().join("events.toml"), overlay).unwrap();
+        ground.run("check --overlay events.toml")
+    };
+    let ended = check("");
     assert!(
         ended.code == 0 && ended.stdout.contains("plugins.hook"),
         "a warning, for logins do not need it: {ended:?}"
     );
+    let ended = check(", strict = true");
+    assert!(ended.code == 3 && ended.stderr.contains("plugin hook: "), "what it is not told is not decided: {ended:?}");
     assert_eq!(ground.run("event list --dead --json").json(), serde_json::json!([]));
     assert_eq!(fs::read_dir(ground.path()).unwrap().count(), 1, "looking makes nothing");
     assert!(ended.stdout.contains("events to       hook (login.*, strict)"), "{ended:?}");
@@ -144,11 +149,16 @@ fn a_plugin_that_cannot_be_loaded_is_shown_and_fails_the_check_where_logins_need
         fs::write(ground.path().join("overlay.toml"), overlay).unwrap();
         ground.run("check --config pintle.toml --overlay overlay.toml")
     };
-    let needed = ["[users]\nchain = [\"broken\", \"local\"]\n", "[scopes]\npolicies = [\"broken\"]\n"];
+    let needed = [
+        "[users]\nchain = [\"broken\", \"local\"]\n",
+        "[scopes]\npolicies = [\"broken\"]\n",
+        "[claims]\nsources = [\"broken\"]\n",
+    ];
     let passed_over = [
         "",
         "[users]\nchain = [{ plugin = \"broken\", on_error = \"next\" }, \"local\"]\n",
         "[scopes]\npolicies = [{ plugin = \"broken\", on_error = \"static\" }]\n",
+        "[claims]\nsources = [{ plugin = \"broken\", optional = true }]\n",
     ];
     for (overlay, code) in needed.map(|overlay| (overlay, 3)).into_iter().chain(passed_over.map(|overlay| (overlay, 0)))
     {

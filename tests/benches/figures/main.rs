@@ -1,7 +1,7 @@
 //! `cargo bench -p pintle-tests`: what the server does in a second, against floors measured in the same run, in turn.
 //!
 //! The servers run on core 0, what asks them on core 1. Figures are medians of samples that take turns, so that a noisy
-//! machine disturbs both sides of a ratio.
+//! machine disturbs both sides of a ratio. The command fails where a figure misses its bar.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,20 +9,24 @@
     reason = "a benchmark on the machine's clock"
 )]
 
+mod bar;
 mod floor;
+mod languages;
 mod load;
 mod memory;
 mod plugins;
 mod process;
 
+use bar::{Bar, median, row};
 use load::{Load, Request};
 use process::Process;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 5;
 const SAMPLE: Duration = Duration::from_secs(2);
 
-fn main() {
+fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().collect();
     match arguments.get(1).map(String::as_str) {
         Some("floor") => floor::serve(arguments[2].parse().unwrap()),
@@ -33,23 +37,20 @@ fn main() {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap().block_on(all())
         }
     }
-}
-
-fn median(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
-}
-
-fn row(what: &str, figure: f64, unit: &str, aim: &str) {
-    println!("{what:<58} {figure:>12.2} {unit:<10} {aim}");
+    match bar::missed() {
+        0 => ExitCode::SUCCESS,
+        missed => {
+            eprintln!("{missed} figures miss their bars");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn all() {
-    println!("{:<58} {:>12} {:<10} aim", "what", "median", "unit");
     tokens().await;
     logins().await;
     refreshes().await;
-    plugins::overheads().await;
+    plugins::figures().await;
     start().await;
     memory::figures().await;
 }
@@ -65,9 +66,9 @@ async fn tokens() {
         bare.push(Load::new(floor.port, 16).repeat(&Request::post("/token", body), SAMPLE).await);
     }
     let ratios = tokens.iter().zip(&bare).map(|(tokens, bare)| tokens / bare).collect();
-    row("client-credentials tokens (EdDSA JWT), one core", median(tokens), "/s", "");
-    row("  floor: HTTP, form parsing, one signature", median(bare), "/s", "");
-    row("  ratio", median(ratios), "", "0.6");
+    row("client-credentials tokens (EdDSA JWT), one core", median(tokens), "/s", Bar::None);
+    row("  floor: HTTP, form parsing, one signature", median(bare), "/s", Bar::None);
+    row("  ratio", median(ratios), "", Bar::AtLeast(0.6));
 }
 
 /// Password logins against the bare hash on the same core.
@@ -81,9 +82,9 @@ async fn logins() {
         raw.push(process::raw_argon2());
     }
     let ratios = logins.iter().zip(&raw).map(|(logins, raw)| logins / raw).collect();
-    row("password logins (Argon2id 19456 KiB, 2, 1), one core", median(logins), "/s", "");
-    row("  floor: the bare hash, memory reused", median(raw), "/s", "");
-    row("  ratio", median(ratios), "", "0.95");
+    row("password logins (Argon2id 19456 KiB, 2, 1), one core", median(logins), "/s", Bar::None);
+    row("  floor: the bare hash, memory reused", median(raw), "/s", Bar::None);
+    row("  ratio", median(ratios), "", Bar::AtLeast(0.95));
 }
 
 /// Refreshes, each a commit that is synced before the answer.
@@ -94,7 +95,7 @@ async fn refreshes() {
         for _ in 0..3 {
             samples.push(Load::new(pintle.port, clients).refresh(SAMPLE).await);
         }
-        row(&format!("durable refreshes, {clients} at once, one core"), median(samples), "/s", "");
+        row(&format!("durable refreshes, {clients} at once, one core"), median(samples), "/s", Bar::None);
     }
 }
 
@@ -111,5 +112,5 @@ async fn start() {
         while !Load::new(pintle.port, 1).once(&request).await {}
         samples.push(started.elapsed().as_secs_f64() * 1000.0);
     }
-    row("start to first token, existing data", median(samples), "ms", "100");
+    row("start to first token, existing data", median(samples), "ms", Bar::Below(100.0));
 }

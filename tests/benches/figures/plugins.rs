@@ -1,57 +1,162 @@
-//! What a call of a plugin costs, by packaging: the scope policy `scope-rules`, whose own work is next to nothing.
+//! What plugins cost: a call by packaging and language, memory over many calls, loading again what was compiled before.
+//!
+//! In Rust it is the scope policy `scope-rules`, in JavaScript `by-department`, in Python a verifier that does not know the
+//! user: what they do themselves is next to nothing.
 
-use super::row;
-use pintle::app::Builder;
+use super::bar::{Bar, median, row};
+use super::languages;
+use super::memory::resident_mib;
+use futures_util::future::{BoxFuture, join_all};
+use pintle::app::{App, Builder};
+use pintle::config::model::{Config, Trust};
 use pintle::config::{self, LoadOptions};
-use pintle::plugin::ScopePolicy;
 use pintle::plugin::build::{BuildOptions, build, build_native};
-use pintle_plugin_api::{CallContext, ScopeQuery};
-use std::path::Path;
+use pintle::plugin::last_run::LastRun;
+use pintle::plugin::registry::{Environment, Registry, builtins};
+use pintle::plugin::services::CoreServices;
+use pintle_plugin_api::{CallContext, ScopeQuery, VerifyRequest};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-const CALLS: usize = 4000;
+/// An entry, what it is, how often it is called, and the bar in microseconds.
+const CALLS: [(&str, &str, usize, Bar); 6] = [
+    ("linked", "linked in", 4000, Bar::None),
+    ("native", "native, with the hop to a thread", 4000, Bar::Below(40.0)),
+    ("fresh", "Wasm from Rust, fresh instance", 4000, Bar::Below(50.0)),
+    ("reused", "Wasm from Rust, reused instance", 4000, Bar::Below(15.0)),
+    ("javascript", "Wasm from JavaScript, fresh instance", 500, Bar::Below(3000.0)),
+    ("python", "Wasm from Python, fresh instance", 500, Bar::Below(3000.0)),
+];
+/// Calls before memory is looked at, and calls over which it must not grow by more than this, in MiB.
+const WARM_UP: usize = 1000;
+const MANY: usize = 10_000;
+const GROWTH: Bar = Bar::Below(4.0);
+/// How many of those are under way at once.
+const AT_ONCE: usize = 8;
+const LOADS: usize = 15;
 
-fn configuration(folder: &Path) -> std::path::PathBuf {
+fn configuration(folder: &Path) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let options = BuildOptions { target_dir: Some(root.join("target/plugins")), ..BuildOptions::default() };
     let wasm = build(&root.join("plugins/scope-rules"), &options, &mut |_| {}).unwrap();
     let native = build_native(&root.join("plugins/scope-rules"), &options, &mut |_| {}).unwrap();
     let entry = |name: &str, rest: &str| format!("[plugins.{name}]\nrequired = true\n{rest}\n");
-    let text = format!(
-        "issuer = \"http://127.0.0.1:1\"\ndata_dir = \"data\"\n[listen]\naddress = \"127.0.0.1:1\"\n\
-         [trust]\nnative = true\n{}{}{}{}",
+    let component = |file: &Path| format!("source = \"{}\"", file.display());
+    let text = [
+        "issuer = \"http://127.0.0.1:1\"\ndata_dir = \"data\"\n[listen]\naddress = \"127.0.0.1:1\"\n[trust]\nnative = true\n".to_owned(),
         entry("linked", "source = \"builtin:scope-rules\""),
         entry("native", &format!("source = \"{}\"\nsha256 = \"{}\"", native.path.display(), native.sha256)),
-        entry("fresh", &format!("source = \"{}\"", wasm.path.display())),
-        entry("reused", &format!("source = \"{}\"\nreuse = 128", wasm.path.display())),
-    );
+        entry("fresh", &component(&wasm.path)),
+        entry("reused", &format!("{}\nreuse = 128", component(&wasm.path))),
+        entry("javascript", &component(&languages::javascript())),
+        entry("python", &format!("{}\nallow = [\"crypto\"]", component(&languages::python()))),
+    ];
     let file = folder.join("pintle.toml");
-    std::fs::write(&file, text).unwrap();
+    std::fs::write(&file, text.concat()).unwrap();
     file
 }
 
-pub async fn overheads() {
+/// A call of a plugin that answers.
+type Calling = Box<dyn Fn() -> BoxFuture<'static, ()>>;
+
+fn calling(registry: &Registry, name: &str) -> Calling {
+    if let Ok(policy) = registry.scope_policy(name) {
+        let client_json =
+            r#"{"id":"app","name":"App","type":"public","trusted":true,"scopes":["read","write"]}"#.to_owned();
+        let requested = vec!["read".to_owned(), "write".to_owned()];
+        let query = ScopeQuery { client_json, requested, ..ScopeQuery::default() };
+        return Box::new(move || {
+            let (policy, query) = (Arc::clone(&policy), query.clone());
+            Box::pin(async move { drop(policy.evaluate(&CallContext::default(), query).await.unwrap()) })
+        });
+    }
+    let verifier = registry.user_verifier(name).unwrap();
+    Box::new(move || {
+        let verifier = Arc::clone(&verifier);
+        let request =
+            VerifyRequest { username: Some("zoe".to_owned()), kind: "password".to_owned(), ..VerifyRequest::default() };
+        Box::pin(async move { drop(verifier.verify(&CallContext::default(), request).await.unwrap()) })
+    })
+}
+
+pub async fn figures() {
     let folder = tempfile::tempdir().unwrap();
     let file = configuration(folder.path());
     let config = config::load(&LoadOptions { file: Some(file), ..LoadOptions::default() });
-    let app = Builder::new(config.unwrap_or_else(|errors| panic!("{errors}")).config).build().await.unwrap();
-    let names = ["linked", "native", "fresh", "reused"];
-    let policies: Vec<Arc<dyn ScopePolicy>> =
-        names.iter().map(|name| app.registry().scope_policy(name).unwrap()).collect();
-    let client_json =
-        r#"{"id":"app","name":"App","type":"public","trusted":true,"scopes":["read","write"]}"#.to_owned();
-    let query = ScopeQuery { client_json, requested: vec!["read".into(), "write".into()], ..ScopeQuery::default() };
-    let mut micros = vec![Vec::new(); names.len()];
-    for _ in 0..CALLS {
-        for (policy, micros) in policies.iter().zip(&mut micros) {
-            let started = Instant::now();
-            policy.evaluate(&CallContext::default(), query.clone()).await.unwrap();
-            micros.push(started.elapsed().as_secs_f64() * 1e6);
+    let config = config.unwrap_or_else(|errors| panic!("{errors}")).config;
+    let app = Builder::new(config.clone()).build().await.unwrap();
+    growth(&app).await;
+    calls(&app).await;
+    loads(&app, &config, folder.path()).await;
+}
+
+/// In turn, so that a noisy machine disturbs all.
+async fn calls(app: &App) {
+    let plugins = CALLS.map(|(name, ..)| calling(&app.registry(), name));
+    let mut micros = CALLS.map(|_| Vec::new());
+    for at in 0..CALLS.iter().map(|(_, _, count, _)| *count).max().unwrap_or(0) {
+        for ((call, (_, _, count, _)), micros) in plugins.iter().zip(&CALLS).zip(&mut micros) {
+            if at < *count {
+                let started = Instant::now();
+                call().await;
+                micros.push(started.elapsed().as_secs_f64() * 1e6);
+            }
         }
     }
-    let shown = ["linked in", "native, with the hop to its thread", "Wasm, fresh instance", "Wasm, reused instance"];
-    for (name, micros) in shown.iter().zip(micros) {
-        row(&format!("plugin call, p50: {name}"), super::median(micros), "us", "");
+    for ((_, shown, _, bar), micros) in CALLS.iter().zip(micros) {
+        row(&format!("plugin call, p50: {shown}"), median(micros), "us", *bar);
+    }
+}
+
+/// This process's memory: what every call left behind would be there ten thousand times.
+async fn growth(app: &App) {
+    for (name, shown, _, _) in CALLS.iter().filter(|(name, ..)| ["native", "fresh", "reused"].contains(name)) {
+        let call = calling(&app.registry(), name);
+        let many = async |calls: usize| {
+            for _ in 0..calls / AT_ONCE {
+                join_all((0..AT_ONCE).map(|_| call())).await;
+            }
+        };
+        many(WARM_UP).await;
+        let before = resident_mib("self");
+        many(MANY).await;
+        row(&format!("memory growth over 10,000 calls: {shown}"), resident_mib("self") - before, "MiB", GROWTH);
+    }
+}
+
+/// From the file to the first answer, with everything that a load checks.
+async fn loads(app: &App, config: &Config, folder: &Path) {
+    let core = app.core();
+    let environment = Environment {
+        services: Arc::new(CoreServices {
+            clock: core.clock.clone(),
+            entropy: core.entropy.clone(),
+            store: core.store.clone(),
+            hasher: core.hasher.clone(),
+            accounts: core.accounts.clone(),
+            keys: core.keys.clone(),
+        }),
+        builtins: builtins(),
+        cache_dir: folder.join("cache"),
+        known_dir: None,
+        variables: Vec::new(),
+        last_run: LastRun::default(),
+    };
+    for (name, shown, bar) in
+        [("fresh", "Rust", Bar::Below(5.0)), ("javascript", "JavaScript", Bar::None), ("python", "Python", Bar::None)]
+    {
+        let entries = BTreeMap::from([(name.to_owned(), config.plugins[name].clone())]);
+        let mut millis = Vec::new();
+        for _ in 0..=LOADS {
+            let started = Instant::now();
+            let loaded = Registry::load(&entries, &Trust::default(), &environment).await;
+            let registry = loaded.unwrap_or_else(|errors| panic!("{errors:?}"));
+            calling(&registry, name)().await;
+            millis.push(started.elapsed().as_secs_f64() * 1e3);
+        }
+        // The first one has compiled it.
+        row(&format!("cached load to the first answer: {shown}"), median(millis.split_off(1)), "ms", bar);
     }
 }

@@ -106,10 +106,7 @@ impl Process {
 
     /// Resident memory in MiB.
     pub fn resident_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse().unwrap();
-        kib / 1024.0
+        super::memory::resident_mib(&self.child.id().to_string())
     }
 }
 

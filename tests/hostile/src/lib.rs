@@ -1,8 +1,13 @@
-//! A user verifier that misbehaves as the user name asks. Other users it does not know.
+//! A user verifier that misbehaves as the user name asks; other users it does not know. As a policy it widens scopes, as a
+//! source it forges claims, and as a grant it answers with what is none.
 
 use pintle_plugin_api::{
-    Call, Manifest, Plugin, PluginError, UserVerifier, VerifyOutcome, VerifyRequest, export_plugin,
+    Account, Attr, Call, ClaimsSource, ExtensionGrant, ExtensionOutcome, Manifest, Plugin, PluginError, ScopeDecision,
+    ScopePolicy, ScopeQuery, UserVerifier, VerifyOutcome, VerifyRequest, export_plugin,
 };
+
+mod abuse;
+mod speech;
 
 /// See the crate.
 pub struct Hostile {
@@ -11,13 +16,17 @@ pub struct Hostile {
 }
 
 impl Plugin for Hostile {
-    const WANTS: &'static [&'static str] = &["crypto"];
+    const WANTS: &'static [&'static str] = &["crypto", "kv", "accounts", "secrets", "http"];
 
     fn manifest() -> Manifest {
         Manifest::new::<Self>("hostile", env!("CARGO_PKG_VERSION"))
     }
 
+    /// Refuses a config that speaks of faults.
     fn create(config_json: &str) -> Result<Self, Vec<String>> {
+        if config_json.contains("faulty") {
+            return Err(vec![speech::EVIL.to_owned()]);
+        }
         Ok(Self { sick: config_json.contains("sick") })
     }
 
@@ -28,7 +37,14 @@ impl Plugin for Hostile {
 
 impl UserVerifier for Hostile {
     fn verify(&self, call: &Call<'_>, request: &VerifyRequest) -> Result<VerifyOutcome, PluginError> {
-        Ok(match request.username.as_deref().unwrap_or_default() {
+        let username = request.username.as_deref().unwrap_or_default();
+        if let Some(what) = username.strip_prefix(speech::PREFIX) {
+            return speech::said(call, what);
+        }
+        if let Some(outcome) = username.strip_prefix(abuse::PREFIX).and_then(|what| abuse::tried(call, what)) {
+            return Ok(VerifyOutcome::Rejected(outcome));
+        }
+        Ok(match username {
             "loop" => endless(),
             "calls" => endless_host_calls(call),
             "bomb" => bomb(),
@@ -41,6 +57,35 @@ impl UserVerifier for Hostile {
             "down" => return Err(PluginError::Unavailable("as asked".to_owned())),
             _ => VerifyOutcome::UnknownUser,
         })
+    }
+}
+
+impl ScopePolicy for Hostile {
+    fn evaluate(&self, _call: &Call<'_>, query: &ScopeQuery) -> Result<ScopeDecision, PluginError> {
+        Ok(speech::decided(query))
+    }
+}
+
+impl ClaimsSource for Hostile {
+    fn enrich(
+        &self,
+        _call: &Call<'_>,
+        _account: &Account,
+        _scopes: &[String],
+        _target: &str,
+    ) -> Result<Vec<Attr>, PluginError> {
+        Ok(speech::claimed())
+    }
+}
+
+impl ExtensionGrant for Hostile {
+    /// One that can be asked for, and one that stands in documents.
+    fn grant_types(&self) -> Vec<String> {
+        vec!["urn:example:hostile".to_owned(), speech::EVIL.to_owned()]
+    }
+
+    fn exchange(&self, _call: &Call<'_>, _grant_type: &str, _params: &[Attr]) -> Result<ExtensionOutcome, PluginError> {
+        Ok(ExtensionOutcome::OauthError((speech::EVIL.to_owned(), speech::EVIL.to_owned())))
     }
 }
 
@@ -79,4 +124,4 @@ fn trap() -> VerifyOutcome {
     panic!("as asked");
 }
 
-export_plugin!(Hostile: user_verifier);
+export_plugin!(Hostile: user_verifier, scope_policy, claims, extension_grant);

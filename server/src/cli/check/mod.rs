@@ -15,6 +15,7 @@ use pintle::config::model::Config;
 use pintle::logging;
 use pintle::plugin::own_code;
 use pintle::plugin::registry::LoadedPlugin;
+use pintle::printable;
 use report::{ChainStep, Endpoints, KeySource, PluginFacts, PolicyStep, Report, SinkStep, StoreFacts};
 use serde_json::Value;
 use signing::Signing;
@@ -94,7 +95,10 @@ fn ungranted(app: &App) -> Vec<String> {
         let warn = |wanted: &String| match wanted.as_str() {
             "http" => format!("plugins.{}.network: the plugin wants `http`, and no origin is granted", plugin.name),
             "secrets" => format!("plugins.{}.secrets: the plugin wants `secrets`, and none is granted", plugin.name),
-            other => format!("plugins.{}.allow: the plugin wants `{other}`, which is not granted", plugin.name),
+            other => {
+                let other = printable::one_line(other);
+                format!("plugins.{}.allow: the plugin wants `{other}`, which is not granted", plugin.name)
+            }
         };
         plugin.ungranted.iter().map(warn).collect::<Vec<_>>()
     };

@@ -18,8 +18,8 @@ pub fn test(open: &Opening, json: bool, options: PluginTrial) -> Result<(), Fail
     if json {
         text::print_json(&as_json(&report, trial.sha256()));
     } else {
-        let (shown, sha256) = (printable(&report.to_string()), trial.sha256());
-        text::print(&format!("{shown}file    {}\nsha256  {sha256}\npintle  {VERSION}\n", file.display()));
+        let sha256 = trial.sha256();
+        text::print(&format!("{report}file    {}\nsha256  {sha256}\npintle  {VERSION}\n", file.display()));
     }
     let failed = report.failures().count();
     if report.passed() {
@@ -66,12 +66,6 @@ fn prepare(open: &Opening, options: PluginTrial, runtime: &Runtime) -> Result<Tr
     let surroundings = &open.surroundings;
     let (clock, entropy) = (Arc::clone(&surroundings.clock), Arc::clone(&surroundings.entropy));
     Trial::new(&options.file, fixtures, clock, entropy, runtime.handle().clone()).map_err(Failure::refused)
-}
-
-/// What a plugin says must not steer the terminal.
-fn printable(report: &str) -> String {
-    let steers = |c: char| c.is_control() && c != '\n';
-    report.chars().map(|c| if steers(c) { c.escape_debug().to_string() } else { c.to_string() }).collect()
 }
 
 fn as_json(report: &Report, sha256: &str) -> Value {

@@ -1,4 +1,4 @@
-//! The reference configurations load as they stand, to the values that they say.
+//! The reference configurations load as they stand, to the values that they say; one leaves two things open.
 
 use crate::config::model::{Address, Algorithm, BearerErrors, ClientType, PluginSource, SecretSource};
 use crate::config::{LoadOptions, Loaded, load};
@@ -64,4 +64,12 @@ fn korap_loads_unchanged() {
     assert_eq!(third.redirect_uris, ["http://localhost:9999/callback"]);
     assert_eq!(third.grants, ["authorization_code", "refresh_token", "client_credentials"]);
     assert!(!third.trusted && !third.introspect);
+}
+
+#[test]
+fn composed_lacks_only_what_it_leaves_open() {
+    let options = LoadOptions { file: Some(fixture("composed.toml")), ..LoadOptions::default() };
+    let errors = load(&options).map(|_| ()).unwrap_err().to_string();
+    let places: Vec<_> = errors.lines().filter_map(|line| line.split(": ").nth(1)).collect();
+    assert_eq!(places, ["trust.keys[0]", "plugins.directory.sha256"], "{errors}");
 }

@@ -1,5 +1,6 @@
 //! The way back: what `pintle_host.call` does.
 
+use super::lent::lend;
 use crate::plugin::host::{CallHost, PluginHost};
 use crate::plugin::limits::MAX_PAYLOAD_BYTES;
 use pintle_plugin_api::abi::{self, Buf, HostTable, Slice};
@@ -103,7 +104,7 @@ unsafe extern "C" fn call(ctx: *mut c_void, call_id: u64, method: u32, request: 
     };
     if !response.is_null() {
         // SAFETY: not null, and the header demands a zeroed buffer there.
-        unsafe { response.write(if bytes.is_empty() { Buf::empty() } else { Buf::new(bytes) }) };
+        unsafe { response.write(lend(bytes)) };
     }
     status
 }

@@ -1,7 +1,8 @@
 //! One instance of a native plugin: the only place that calls into a library.
 
 use super::host_call::Registered;
-use super::library::Table;
+use super::library::{Release, Table, may_unwind};
+use super::thrown::stopping;
 use crate::plugin::host::{CallHost, PluginHost};
 use crate::plugin::limits::MAX_PAYLOAD_BYTES;
 use pintle_plugin_api::abi::{self, Buf, Slice};
@@ -72,24 +73,26 @@ impl Instance {
     pub(super) fn cancel(&self, call_id: u64) {
         if let Some(cancel) = self.table.cancel {
             // SAFETY: the instance lives, and `cancel` may come at any time for any call.
-            unsafe { cancel(self.raw.0, call_id) };
+            stopping(|| unsafe { cancel(self.raw.0, call_id) }, || threw("cancel"));
         }
     }
 }
 
 /// The bytes of a plugin's buffer, which is released; none where it is too large to be copied.
 fn take(mut buffer: Buf) -> Option<Vec<u8>> {
-    let too_large = buffer.len > MAX_PAYLOAD_BYTES;
-    if too_large {
-        // Released without a copy: `release` goes by `owner`, as the header says.
-        if let Some(release) = buffer.release {
-            // SAFETY: filled by one callee, released here only.
-            unsafe { release(&raw mut buffer) };
-        }
-        return None;
+    // SAFETY: filled by one callee; what the header says of a slice holds for a buffer.
+    let bytes = (buffer.len <= MAX_PAYLOAD_BYTES)
+        .then(|| unsafe { Slice { ptr: buffer.ptr, len: buffer.len }.bytes() }.to_vec());
+    // Also of one that was not copied: `release` goes by `owner`, as the header says.
+    if let Some(release) = buffer.release.take() {
+        // SAFETY: as above; the buffer is consumed here, so it is the only time.
+        unsafe { may_unwind::<_, Release>(release)(&raw mut buffer) };
     }
-    // SAFETY: as above.
-    Some(unsafe { buffer.take() })
+    bytes
+}
+
+fn threw(function: &str) {
+    tracing::error!(target: "pintle::plugin", function, "a native plugin threw: the thread is lost");
 }
 
 impl Drop for Instance {
@@ -99,7 +102,7 @@ impl Drop for Instance {
         let run = move || {
             let raw = raw;
             // SAFETY: nobody holds the instance, so no call is running and none will come; once only, by this drop.
-            unsafe { destroy(raw.0) };
+            stopping(|| unsafe { destroy(raw.0) }, || threw("destroy"));
             drop(host);
         };
         if let Err(error) = std::thread::Builder::new().name("plugin-destroy".to_owned()).spawn(run) {

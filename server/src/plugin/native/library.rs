@@ -3,10 +3,29 @@
 use crate::plugin::private_dir::{PrivateDir, sha256_hex};
 use libloading::os::unix::{Library as Opened, RTLD_LOCAL, RTLD_NOW};
 use pintle_plugin_api::Manifest;
-use pintle_plugin_api::abi::{self, CallFn, Cancel, Create, Destroy, Entry, PluginTable};
+use pintle_plugin_api::abi::{self, Buf, Entry, HostTable, PluginTable, Slice};
+use std::ffi::c_void;
 
 /// The largest manifest, in bytes.
 const MAX_MANIFEST_BYTES: usize = 64 * 1024;
+
+// The table's functions as they are called here: a library may break the header's rule that nothing unwinds out of them.
+type Create = unsafe extern "C-unwind" fn(*const HostTable, Slice, *mut *mut c_void, *mut Buf) -> i32;
+type CallFn = unsafe extern "C-unwind" fn(*mut c_void, u64, u32, Slice, *mut Buf) -> i32;
+type Cancel = unsafe extern "C-unwind" fn(*mut c_void, u64);
+type Destroy = unsafe extern "C-unwind" fn(*mut c_void);
+/// `pintle_buf.release`.
+pub(super) type Release = unsafe extern "C-unwind" fn(*mut Buf);
+
+/// The same function, as one that may unwind.
+///
+/// # Safety
+/// The types differ in nothing but `extern "C"` and `extern "C-unwind"`.
+pub(super) unsafe fn may_unwind<F: Copy, U: Copy>(function: F) -> U {
+    const { assert!(size_of::<F>() == size_of::<U>()) };
+    // SAFETY: the caller's promise; the two have one calling convention (RFC 2945 of Rust).
+    unsafe { std::mem::transmute_copy(&function) }
+}
 
 /// What a checked table offers. The library stays in the process for as long as it runs.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +100,12 @@ fn check(table: *const PluginTable) -> Result<(Table, Manifest), String> {
         return Err("its table lacks create, call or destroy".to_owned());
     };
     let thread_safe = table.flags & abi::THREADSAFE != 0;
-    Ok((Table { create, call, cancel: table.cancel, destroy, thread_safe }, manifest(&table)?))
+    // SAFETY: the types above are those of `abi`.
+    let checked = unsafe {
+        let cancel = table.cancel.map(|cancel| may_unwind(cancel));
+        Table { create: may_unwind(create), call: may_unwind(call), cancel, destroy: may_unwind(destroy), thread_safe }
+    };
+    Ok((checked, manifest(&table)?))
 }
 
 fn manifest(table: &PluginTable) -> Result<Manifest, String> {

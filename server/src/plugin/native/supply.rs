@@ -5,6 +5,7 @@ use super::instance::{Instance, Reply};
 use super::library::Table;
 use super::workers::{Abandoned, Workers};
 use crate::plugin::host::PluginHost;
+use crate::plugin::log_line::safe_faults;
 use pintle_plugin_api::{PluginError, abi};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -138,7 +139,7 @@ impl Shared {
         let unavailable = |why: String| Failure::Other(PluginError::Unavailable(why));
         match tokio::time::timeout_at(deadline, create).await {
             Ok(Ok(created)) => created.map(Arc::new).map_err(refused),
-            Ok(Err(error)) => Err(unavailable(error.to_string())),
+            Ok(Err(failed)) => Err(Failure::Other(failed.into())),
             Err(_) => Err(unavailable("create did not return in time".to_owned())),
         }
     }
@@ -148,6 +149,7 @@ fn refused(reply: Reply) -> Failure {
     match reply.status {
         abi::ERROR => Failure::Config(
             serde_json::from_slice(&reply.bytes)
+                .map(safe_faults)
                 .unwrap_or_else(|_| vec!["the plugin refuses its config and does not say why".to_owned()]),
         ),
         status => Failure::Other(PluginError::Internal(format!("create failed with status {status}"))),

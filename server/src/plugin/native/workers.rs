@@ -1,5 +1,7 @@
 //! The threads of one native plugin. A call that does not return keeps its thread, and is counted until it does.
 
+use super::thrown::stopping;
+use pintle_plugin_api::PluginError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -35,6 +37,29 @@ pub(super) struct Abandoned {
     pub(super) overdue: Job,
 }
 
+/// Why a job has no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failed {
+    /// No thread is to be had.
+    #[error("no thread for the plugin: {0}")]
+    NoThread(std::io::Error),
+    /// The job panicked.
+    #[error("the plugin's thread panicked")]
+    Panicked,
+    /// An exception left the library: the thread is lost.
+    #[error("it let an exception out of a call")]
+    Threw,
+}
+
+impl From<Failed> for PluginError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::NoThread(_) => Self::Unavailable(failed.to_string()),
+            Failed::Panicked | Failed::Threw => Self::Internal(failed.to_string()),
+        }
+    }
+}
+
 impl Workers {
     /// Threads named `name`, for callers of `runtime`.
     pub(super) fn new(name: String, runtime: Handle) -> Self {
@@ -42,7 +67,7 @@ impl Workers {
         Self(Arc::new(Shared { name, runtime, idle, next_id, lost }))
     }
 
-    /// Jobs that are past their deadline and have not returned.
+    /// Jobs that are past their deadline and have not returned, or that threw.
     pub(super) fn lost(&self) -> usize {
         self.0.lost.load(Ordering::SeqCst)
     }
@@ -55,23 +80,29 @@ impl Workers {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
         abandoned: Abandoned,
-    ) -> std::io::Result<T> {
+    ) -> Result<T, Failed> {
         let (sender, receiver) = oneshot::channel();
         let fate = Arc::new(Fate { state: AtomicU8::new(Fate::RUNNING), shared: Arc::clone(&self.0) });
         let watch = Watch { fate: Arc::clone(&fate), abandoned: Some(abandoned) };
         let started = self.0.start(Box::new(move || {
-            let answer = work();
-            fate.returned();
+            let mut sender = Some(sender);
             // The caller may be gone.
-            let _ = sender.send(answer);
+            let mut send = |answer| sender.take().is_some_and(|sender| sender.send(answer).is_ok());
+            let threw = || {
+                fate.threw();
+                send(Err(Failed::Threw));
+            };
+            let answer = stopping(work, threw);
+            fate.returned();
+            send(Ok(answer));
         }));
         if let Err(error) = started {
             watch.done();
-            return Err(error);
+            return Err(Failed::NoThread(error));
         }
         let answer = receiver.await;
         watch.done();
-        answer.map_err(|_| std::io::Error::other("the plugin's thread panicked"))
+        answer.unwrap_or(Err(Failed::Panicked))
     }
 }
 
@@ -143,6 +174,14 @@ impl Fate {
         if self.state.swap(Self::RETURNED, Ordering::SeqCst) == Self::LOST {
             self.shared.lost.fetch_sub(1, Ordering::SeqCst);
         }
+    }
+
+    /// Its thread is lost for good.
+    fn threw(&self) {
+        if self.state.swap(Self::LOST, Ordering::SeqCst) == Self::RUNNING {
+            self.shared.lost.fetch_add(1, Ordering::SeqCst);
+        }
+        tracing::error!(target: "pintle::plugin", thread = self.shared.name, "a plugin threw out of a call: its thread is lost");
     }
 
     fn overdue(&self, then: Job) {

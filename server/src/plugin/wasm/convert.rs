@@ -4,6 +4,7 @@ use super::bindings::exports::pintle::plugin::{
     account_source, event_sink, extension_grant, scope_policy, token_format, user_verifier,
 };
 use super::bindings::pintle::plugin::{accounts, http, types};
+use crate::plugin::log_line::safe_error;
 use pintle_plugin_api as api;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -64,12 +65,12 @@ impl From<api::PluginError> for types::Error {
 
 impl From<types::Error> for api::PluginError {
     fn from(error: types::Error) -> Self {
-        match error {
+        safe_error(match error {
             types::Error::Unavailable(why) => Self::Unavailable(why),
             types::Error::Invalid(why) => Self::Invalid(why),
             types::Error::Denied(why) => Self::Denied(why),
             types::Error::Internal(why) => Self::Internal(why),
-        }
+        })
     }
 }
 
