@@ -34,16 +34,16 @@ macro_rules! world {
 macro_rules! kind_world {
     ($module:ident, $world:literal) => {
         world!($module, $world, {
-            "pintle:plugin/types@0.1.0": crate::wasm::lifecycle::pintle::plugin::types,
-            "pintle:plugin/log@0.1.0": crate::wasm::lifecycle::pintle::plugin::log,
-            "pintle:plugin/clock@0.1.0": crate::wasm::lifecycle::pintle::plugin::clock,
-            "pintle:plugin/random@0.1.0": crate::wasm::lifecycle::pintle::plugin::random,
-            "pintle:plugin/config@0.1.0": crate::wasm::lifecycle::pintle::plugin::config,
-            "pintle:plugin/kv@0.1.0": crate::wasm::lifecycle::pintle::plugin::kv,
-            "pintle:plugin/crypto@0.1.0": crate::wasm::lifecycle::pintle::plugin::crypto,
-            "pintle:plugin/accounts@0.1.0": crate::wasm::lifecycle::pintle::plugin::accounts,
-            "pintle:plugin/secrets@0.1.0": crate::wasm::lifecycle::pintle::plugin::secrets,
-            "pintle:plugin/http@0.1.0": crate::wasm::lifecycle::pintle::plugin::http,
+            "pintle:plugin/types@1.0.0": crate::wasm::lifecycle::pintle::plugin::types,
+            "pintle:plugin/log@1.0.0": crate::wasm::lifecycle::pintle::plugin::log,
+            "pintle:plugin/clock@1.0.0": crate::wasm::lifecycle::pintle::plugin::clock,
+            "pintle:plugin/random@1.0.0": crate::wasm::lifecycle::pintle::plugin::random,
+            "pintle:plugin/config@1.0.0": crate::wasm::lifecycle::pintle::plugin::config,
+            "pintle:plugin/kv@1.0.0": crate::wasm::lifecycle::pintle::plugin::kv,
+            "pintle:plugin/crypto@1.0.0": crate::wasm::lifecycle::pintle::plugin::crypto,
+            "pintle:plugin/accounts@1.0.0": crate::wasm::lifecycle::pintle::plugin::accounts,
+            "pintle:plugin/secrets@1.0.0": crate::wasm::lifecycle::pintle::plugin::secrets,
+            "pintle:plugin/http@1.0.0": crate::wasm::lifecycle::pintle::plugin::http,
         });
     };
 }

@@ -115,8 +115,8 @@ const WRONG_TYPES: &str = r#"(component
     (export "validate-config" (func $verify))
     (export "health" (func $verify)))
   (instance $verifier (export "verify" (func $verify)))
-  (export "pintle:plugin/lifecycle@0.1.0" (instance $lifecycle))
-  (export "pintle:plugin/user-verifier@0.1.0" (instance $verifier)))"#;
+  (export "pintle:plugin/lifecycle@1.0.0" (instance $lifecycle))
+  (export "pintle:plugin/user-verifier@1.0.0" (instance $verifier)))"#;
 
 /// Files that are no plugin: how the server starts with one, `entry` being what else its entry says.
 async fn with_file(bytes: &[u8], entry: &str, on_error: &str) -> Result<TestServer, String> {

@@ -1,5 +1,6 @@
 //! A plugin of every kind that a backend can be, in three packagings: the answers are the same.
 
+use crate::contract::golden;
 use crate::plugins::{component, library};
 use pintle::clock::SystemClock;
 use pintle::config::model::{NetworkGrant, PluginEntry, PluginLimits, PluginSource, SecretSource, Trust};
@@ -62,6 +63,7 @@ fn environment(server: &TestServer) -> Environment {
 fn entry(packaging: &str, origin: &str) -> PluginEntry {
     let (source, sha256) = match packaging {
         "wasm" => (PluginSource::Wasm(component("tests/kinds").path), None),
+        "released" => (PluginSource::Wasm(golden("kinds")), None),
         "native" => {
             let built = library("tests/kinds");
             (PluginSource::Native(built.path), Some(built.sha256))
@@ -190,7 +192,7 @@ async fn every_kind_answers_the_same_in_every_packaging() {
     let linked = answers(&*load("linked", origin.clone(), &environment).await).await;
     assert!(linked[1].starts_with("Ok(Accepted(") && linked[2].contains("Rejected") && linked[3].contains("Unknown"));
     assert!(linked.contains(&r#"Ok(["a", "b"])"#.to_owned()), "{linked:#?}");
-    for packaging in ["native", "wasm"] {
+    for packaging in ["native", "wasm", "released"] {
         assert_eq!(answers(&*load(packaging, origin.clone(), &environment).await).await, linked, "{packaging}");
     }
 }

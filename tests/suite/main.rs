@@ -9,6 +9,7 @@ mod bundle;
 mod chain;
 mod clients;
 mod composed;
+mod contract;
 mod cors;
 mod erp_rest;
 mod events;

@@ -1,5 +1,6 @@
 //! Four plugins in three packagings: each of the twelve keeps the contract, and a login is the same through all.
 
+use crate::contract::golden;
 use crate::plugins::{by_department, component, library};
 use pintle::accounts::NewAccount;
 use pintle::config::model::{PluginEntry, PluginLimits, PluginSource};
@@ -117,6 +118,7 @@ fn source(name: &str, packaging: &str) -> String {
         format!("source = \"{}\"\nsha256 = \"{}\"\n", built.path.display(), built.sha256)
     };
     match packaging {
+        "released" => format!("source = \"{}\"\n", golden(name).display()),
         "wasm" => file(component(&format!("plugins/{name}"))),
         "native" => file(library(&format!("plugins/{name}"))),
         _ => format!("source = \"builtin:{name}\"\n"),
@@ -182,6 +184,7 @@ async fn a_login_through_three_plugins_is_the_same_in_every_packaging() {
         let linked = session("linked", format).await;
         assert_eq!(session("wasm", format).await, linked);
         assert_eq!(session("native", format).await, linked);
+        assert_eq!(session("released", format).await, linked);
     }
 }
 

@@ -1,5 +1,5 @@
 // The policy as a component of the world in wit/world.wit.
-import config from "pintle:plugin/config@0.1.0";
+import config from "pintle:plugin/config@1.0.0";
 import { passing, readConfig } from "./policy.js";
 
 // As plugin.toml; a test compares them.

@@ -36,7 +36,7 @@ use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 
 /// The package and the compatible version of the contract.
 const PACKAGE: &str = "pintle:plugin/";
-const VERSION: &str = "0.1.";
+const VERSION: &str = "1.";
 /// What of WASI 0.2 is linked, with nothing behind it.
 const WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 

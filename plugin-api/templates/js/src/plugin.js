@@ -1,7 +1,7 @@
 // The plugin as a component of the world in wit/world.wit. A WIT `result` is a return value or a thrown error, an `option`
 // a value or null, a variant `{ tag, val }`.
-import config from "pintle:plugin/config@0.1.0";
-import crypto from "pintle:plugin/crypto@0.1.0";
+import config from "pintle:plugin/config@1.0.0";
+import crypto from "pintle:plugin/crypto@1.0.0";
 import { readConfig, verdict } from "./users.js";
 
 // As plugin.toml; a test compares them.

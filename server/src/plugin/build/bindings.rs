@@ -59,8 +59,8 @@ mod tests {
 
         let world = project.join("wit/world.wit");
         let text = std::fs::read_to_string(&world).unwrap();
-        let import = "import pintle:plugin/kv@0.1.0;\n  import pintle:plugin/crypto@0.1.0;";
-        std::fs::write(&world, text.replace("import pintle:plugin/crypto@0.1.0;", import)).unwrap();
+        let import = "import pintle:plugin/kv@1.0.0;\n  import pintle:plugin/crypto@1.0.0;";
+        std::fs::write(&world, text.replace("import pintle:plugin/crypto@1.0.0;", import)).unwrap();
         write(&project, &bindings).unwrap();
         assert!(header().contains("bool pintle_plugin_kv_get("));
     }

@@ -94,7 +94,7 @@ impl Package {
     ) -> Result<PathBuf, BuildError> {
         let target_dir = self.target_dir.join("pintle-wasm");
         let mut command = self.rustc(toolchain, options, &target_dir);
-        toolchain.target_wasm(&mut command);
+        toolchain.target_wasm(&self.directory, &mut command);
         command
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "s")
             .env("CARGO_PROFILE_RELEASE_LTO", "fat")

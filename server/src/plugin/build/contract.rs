@@ -100,15 +100,15 @@ mod tests {
 
     #[test]
     fn a_component_that_is_what_it_says_passes() {
-        let imports = ["pintle:plugin/types@0.1.0", "pintle:plugin/crypto@0.1.0", "pintle:plugin/log@0.1.0"];
-        let exports = ["pintle:plugin/lifecycle@0.1.0", "pintle:plugin/token-format@0.1.0"];
+        let imports = ["pintle:plugin/types@1.0.0", "pintle:plugin/crypto@1.0.0", "pintle:plugin/log@1.0.0"];
+        let exports = ["pintle:plugin/lifecycle@1.0.0", "pintle:plugin/token-format@1.0.0"];
         assert!(check(&found(&imports, &exports), &about()).is_ok());
     }
 
     #[test]
     fn every_difference_from_plugin_toml_is_named() {
-        let imports = ["wasi:cli/environment@0.2.0", "pintle:plugin/kv@0.1.0"];
-        let error = check(&found(&imports, &["pintle:plugin/scope-policy@0.1.0"]), &about()).unwrap_err();
+        let imports = ["wasi:cli/environment@0.2.0", "pintle:plugin/kv@1.0.0"];
+        let error = check(&found(&imports, &["pintle:plugin/scope-policy@1.0.0"]), &about()).unwrap_err();
         let BuildError::Contract(faults) = error else { panic!("{error}") };
         assert_eq!(
             faults,

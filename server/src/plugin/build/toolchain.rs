@@ -81,16 +81,21 @@ impl Toolchain {
         command
     }
 
-    /// What makes a cargo command compile to Wasm.
-    pub(super) fn target_wasm(&self, command: &mut Command) {
+    /// What makes a cargo command compile the crate in `directory` to Wasm.
+    pub(super) fn target_wasm(&self, directory: &Path, command: &mut Command) {
         command.args(["--target", TARGET]);
+        let mut flags = cargo_home().map(|home| without_own_paths(directory, &home)).unwrap_or_default();
+        if matches!(self, Self::FromSource { .. }) {
+            flags.push("-Clinker-flavor=wasm-ld".to_owned());
+        }
+        command.arg("--config").arg(format!("target.{TARGET}.rustflags={}", toml::Value::from(flags)));
         if let Self::FromSource { linker, .. } = self {
             command
                 .arg("-Zbuild-std=std,panic_abort")
                 // -Z works with a stable compiler only so.
                 .env("RUSTC_BOOTSTRAP", "1")
                 .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
-                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", "-Clinker-flavor=wasm-ld");
+                .env_remove("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS");
         }
     }
 }
@@ -108,6 +113,23 @@ impl std::fmt::Display for Toolchain {
 
 fn named_by_environment(variable: &str, default: &str) -> PathBuf {
     std::env::var_os(variable).filter(|value| !value.is_empty()).map_or_else(|| default.into(), PathBuf::from)
+}
+
+/// Where cargo keeps the sources of dependencies.
+fn cargo_home() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    set("CARGO_HOME").or_else(|| Some(set("HOME")?.join(".cargo")))
+}
+
+/// Flags that keep this machine's paths out of what is built, where panics name their place: they are nobody's business, and
+/// the same sources give the same bytes elsewhere. Of two that fit, rustc takes the last.
+fn without_own_paths(directory: &Path, cargo_home: &Path) -> Vec<String> {
+    let mut prefixes = vec![(cargo_home.to_owned(), "/cargo")];
+    let registries = std::fs::read_dir(cargo_home.join("registry/src")).into_iter().flatten().flatten();
+    prefixes.extend(registries.map(|registry| (registry.path(), "/crates")));
+    prefixes.push((directory.to_owned(), "/plugin"));
+    let flag = |(from, to): (PathBuf, &str)| Some(format!("--remap-path-prefix={}={to}", from.to_str()?));
+    prefixes.into_iter().filter_map(flag).collect()
 }
 
 /// The folders of `PATH`, and Debian's, which rustup's proxies may hide.

@@ -7,16 +7,16 @@ wasmtime::component::bindgen!({
     inline: "
         package pintle:server;
         world any-plugin {
-            include pintle:plugin/host@0.1.0;
-            export pintle:plugin/lifecycle@0.1.0;
-            export pintle:plugin/user-verifier@0.1.0;
-            export pintle:plugin/scope-policy@0.1.0;
-            export pintle:plugin/token-format@0.1.0;
-            export pintle:plugin/directory@0.1.0;
-            export pintle:plugin/claims@0.1.0;
-            export pintle:plugin/account-source@0.1.0;
-            export pintle:plugin/event-sink@0.1.0;
-            export pintle:plugin/extension-grant@0.1.0;
+            include pintle:plugin/host@1.0.0;
+            export pintle:plugin/lifecycle@1.0.0;
+            export pintle:plugin/user-verifier@1.0.0;
+            export pintle:plugin/scope-policy@1.0.0;
+            export pintle:plugin/token-format@1.0.0;
+            export pintle:plugin/directory@1.0.0;
+            export pintle:plugin/claims@1.0.0;
+            export pintle:plugin/account-source@1.0.0;
+            export pintle:plugin/event-sink@1.0.0;
+            export pintle:plugin/extension-grant@1.0.0;
         }
     ",
     imports: {

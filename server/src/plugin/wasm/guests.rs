@@ -62,10 +62,10 @@ impl Guest {
         format!(
             r#"(module
               {imports}
-              (import "pintle:plugin/log@0.1.0" "emit" (func $emit (param i32 i32 i32 i32 i32)))
-              (import "pintle:plugin/clock@0.1.0" "now-ms" (func $now (result i64)))
-              (import "pintle:plugin/random@0.1.0" "bytes" (func $random (param i32 i32)))
-              (import "pintle:plugin/kv@0.1.0" "get" (func $kv-get (param i32 i32 i32)))
+              (import "pintle:plugin/log@1.0.0" "emit" (func $emit (param i32 i32 i32 i32 i32)))
+              (import "pintle:plugin/clock@1.0.0" "now-ms" (func $now (result i64)))
+              (import "pintle:plugin/random@1.0.0" "bytes" (func $random (param i32 i32)))
+              (import "pintle:plugin/kv@1.0.0" "get" (func $kv-get (param i32 i32 i32)))
               (memory (export "memory") 2)
               (global $top (mut i32) (i32.const 65536))
               (global $calls (mut i32) (i32.const 0))
@@ -83,16 +83,16 @@ impl Guest {
                 (i32.store8 (i32.const 4100) (i32.const 1))
                 (i32.store (i32.const 4104) (i32.const 2000))
                 (i32.store (i32.const 4108) (i32.const 1)))
-              (func (export "pintle:plugin/lifecycle@0.1.0#describe") (result i32)
+              (func (export "pintle:plugin/lifecycle@1.0.0#describe") (result i32)
                 (i32.store (i32.const 1000) (i32.const 16))
                 (i32.store (i32.const 1004) (i32.const {length}))
                 (i32.const 1000))
-              (func (export "pintle:plugin/lifecycle@0.1.0#validate-config") (param i32 i32) (result i32)
+              (func (export "pintle:plugin/lifecycle@1.0.0#validate-config") (param i32 i32) (result i32)
                 (i32.const 3000))
-              (func (export "pintle:plugin/lifecycle@0.1.0#health")
+              (func (export "pintle:plugin/lifecycle@1.0.0#health")
                 (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
                 (i32.const 3000))
-              (func $verify (export "pintle:plugin/user-verifier@0.1.0#{verify_name}") (param i32) (result i32)
+              (func $verify (export "pintle:plugin/user-verifier@1.0.0#{verify_name}") (param i32) (result i32)
                 {verify}
                 (i32.const 4096)))"#
         )

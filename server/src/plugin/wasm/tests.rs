@@ -260,12 +260,13 @@ fn an_unknown_import_is_refused_by_name() {
 #[test]
 fn a_later_version_of_the_contract_is_refused_by_name() {
     for (name, known) in [
-        ("pintle:plugin/log@0.1.0", true),
-        ("pintle:plugin/log@0.1.7", true),
-        ("pintle:plugin/log@0.2.0", false),
+        ("pintle:plugin/log@1.0.0", true),
+        ("pintle:plugin/log@1.4.0", true),
+        ("pintle:plugin/log@2.0.0", false),
+        ("pintle:plugin/log@0.1.0", false),
         ("pintle:plugin/log", false),
-        ("pintle:plugin/http@0.1.0", true),
-        ("pintle:plugin/files@0.1.0", false),
+        ("pintle:plugin/http@1.0.0", true),
+        ("pintle:plugin/files@1.0.0", false),
         ("wasi:cli/environment@0.2.6", true),
         ("wasi:http/outgoing-handler@0.2.6", false),
         ("wasi:cli/environment@0.3.0", false),
