@@ -13,16 +13,20 @@ const PACKAGINGS: [&str; 2] = ["wasm", "native"];
 
 /// The plugin in both packagings; `granted` is of each entry, in TOML.
 async fn start(granted: &str) -> TestServer {
+    options(granted).start().await
+}
+
+fn options(granted: &str) -> Options {
     let (wasm, native) = tokio::task::block_in_place(|| (component("tests/hostile"), library("tests/hostile")));
     let overlay = format!(
-        "[trust]\nnative = true\n[plugins.wasm]\nsource = \"{}\"\nrequired = true\nlimits = {{ cpu = \"2s\" }}\n{granted}\n\
-         [plugins.native]\nsource = \"{}\"\nsha256 = \"{}\"\nrequired = true\n{granted}\n\
+        "[trust]\nnative = true\n[plugins.wasm]\nsource = \"{}\"\nrequired = true\nlimits = {{ cpu = \"2s\", kv_keys = 8 }}\n{granted}\n\
+         [plugins.native]\nsource = \"{}\"\nsha256 = \"{}\"\nrequired = true\nlimits = {{ kv_keys = 8 }}\n{granted}\n\
          [users]\nchain = [\"wasm\", \"native\", \"local\"]\n",
         wasm.path.display(),
         native.path.display(),
         native.sha256,
     );
-    Options::reference("clarico").overlay(&overlay).start().await
+    Options::reference("clarico").overlay(&overlay)
 }
 
 /// What came of an abuse: the plugin's own words, or how its call ended.
@@ -117,6 +121,15 @@ async fn what_is_too_much_is_refused() {
     ];
     assert_tried(&server, &cases).await;
     assert_eq!(server.app.core().hasher.computed(), before, "nothing was hashed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugins_table_gets_no_more_keys_than_its_entry_says() {
+    let server = start("allow = [\"kv\"]").await;
+    let outcome =
+        "ok 8 keys, Ok(()), true, denied: the plugin's table has 8 keys, the most that `limits.kv_keys` allows";
+    // The first has filled its own table, and not the other's.
+    assert_tried(&server, &[("kv-fill", outcome)]).await;
 }
 
 /// A server that answers every connection so, and how many it had.
