@@ -2,10 +2,12 @@
 //! was not granted, what is too much, and ways out of its network.
 
 use crate::plugins::{component, library};
+use pintle::plugin::outbound::{Resolved, Resolver};
 use pintle_plugin_api::{CallContext, VerifyOutcome, VerifyRequest};
 use pintle_tests::{Options, TestServer};
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -188,6 +190,57 @@ async fn no_request_gets_out_of_the_granted_origins() {
     assert_tried(&server, &cases).await;
     assert_eq!(unreached.load(Ordering::SeqCst), 0);
     assert_eq!(reached.load(Ordering::SeqCst), PACKAGINGS.len(), "by the first alone");
+}
+
+/// A name server in an attacker's hands: each question gets the next answer, those without one get this machine.
+#[derive(Default)]
+struct Rebinding {
+    answers: Mutex<Vec<Vec<IpAddr>>>,
+    asked: AtomicUsize,
+}
+
+impl Resolver for Rebinding {
+    fn resolve(&self, _host: String) -> Resolved {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let answer = self.answers.lock().unwrap().pop().unwrap_or_else(|| addresses("127.0.0.1"));
+        Box::pin(async move { Ok(answer) })
+    }
+}
+
+fn addresses(text: &str) -> Vec<IpAddr> {
+    text.split(' ').map(|address| address.parse().unwrap()).collect()
+}
+
+/// A public address that was given back and is nobody's (RFC 3701): nothing answers there.
+const NOBODY: &str = "3ffe::1";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_changes_its_mind_does_not_lead_to_this_machine() {
+    let (port, unreached) = origin(answer("200 OK", "", 0)).await;
+    let resolver = Arc::<Rebinding>::default();
+    let used: Arc<dyn Resolver> = resolver.clone();
+    let mut options = options(&format!("network = [\"http://rebound.example:{port}\"]"));
+    options.customize = Some(Box::new(move |builder| builder.resolver(used)));
+    let server = options.start().await;
+    let url = format!("http http://rebound.example:{port}/");
+    for packaging in PACKAGINGS {
+        for (first, expected) in [
+            // The connection goes to what was checked: nobody asks for the second answer, which is this machine.
+            (NOBODY, "unavailable: "),
+            // The next request asks again, and that answer is checked as well.
+            ("127.0.0.1", "denied: the name leads to an address of this machine"),
+            ("::ffff:127.0.0.1 ::1", "denied: the name leads to an address of this machine"),
+            // Where nobody answers at the first address, the second is not tried instead.
+            (&format!("{NOBODY} 127.0.0.1"), "unavailable: "),
+        ] {
+            *resolver.answers.lock().unwrap() = vec![addresses(first)];
+            let asked = resolver.asked.load(Ordering::SeqCst);
+            let outcome = tried(&server, packaging, &url).await;
+            assert!(outcome.starts_with(expected), "{packaging}: {first}: {outcome}; not {expected}");
+            assert_eq!(resolver.asked.load(Ordering::SeqCst), asked + 1, "{packaging}: {first}");
+        }
+    }
+    assert_eq!(unreached.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
