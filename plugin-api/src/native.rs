@@ -15,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 mod host;
+mod panics;
 use host::NativeHost;
 
 /// The table of `P`, kept in `table`; null where it cannot be made.
@@ -23,6 +24,7 @@ pub fn entry<P: Plugin + Exports>(table: &'static OnceLock<PluginTable>) -> *con
 }
 
 fn plugin_table<P: Plugin + Exports>() -> PluginTable {
+    panics::report();
     let manifest = P::manifest();
     let json = serde_json::to_vec(&manifest).unwrap_or_default();
     PluginTable {
@@ -82,7 +84,7 @@ unsafe extern "C" fn create<P: Plugin + Exports>(
     let made = catch_unwind(|| unsafe {
         check_host(host)?;
         let config = std::str::from_utf8(config.bytes()).map_err(|_| vec!["config: not UTF-8".to_owned()])?;
-        P::create(config)
+        panics::told(host, 0, || P::create(config))
     });
     match made {
         Ok(Ok(plugin)) => {
@@ -123,7 +125,9 @@ unsafe extern "C" fn call<P: Plugin + Exports>(
     let (instance, request) = unsafe { (&*instance.cast::<Instance<P>>(), request.bytes()) };
     instance.calls.begin(call_id);
     let host = NativeHost::new(instance.host, call_id, &instance.calls);
-    let answered = catch_unwind(AssertUnwindSafe(|| dispatch(&instance.plugin, &host, method, request)));
+    let dispatched = || dispatch(&instance.plugin, &host, method, request);
+    // SAFETY: `create` checked the table; the header: valid until `destroy` returns.
+    let answered = catch_unwind(AssertUnwindSafe(|| unsafe { panics::told(instance.host, call_id, dispatched) }));
     instance.calls.end(call_id);
     match answered {
         // SAFETY: the header: `response` is an empty buffer.
@@ -145,7 +149,8 @@ unsafe extern "C" fn destroy<P>(instance: *mut c_void) {
     // SAFETY: the header: called once, with no call running.
     let instance = unsafe { Box::from_raw(instance.cast::<Instance<P>>()) };
     // A plugin whose drop panics leaks what it had left.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(instance)));
+    // SAFETY: as in `call`; `destroy` has not returned.
+    let _ = catch_unwind(AssertUnwindSafe(|| unsafe { panics::told(instance.host, 0, || drop(instance)) }));
 }
 
 /// A status and what goes with it.

@@ -130,6 +130,7 @@ impl Store for TestStore {
             let version = rows.get(key).filter(|row| self.live(row)).map(|row| row.0.version);
             let holds = match precondition {
                 Precondition::Absent => version.is_none(),
+                Precondition::Present => version.is_some(),
                 Precondition::At(expected) => version == Some(*expected),
             };
             if !holds {

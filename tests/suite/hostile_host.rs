@@ -2,10 +2,12 @@
 //! was not granted, what is too much, and ways out of its network.
 
 use crate::plugins::{component, library};
+use pintle::plugin::outbound::{Resolved, Resolver};
 use pintle_plugin_api::{CallContext, VerifyOutcome, VerifyRequest};
 use pintle_tests::{Options, TestServer};
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -13,16 +15,20 @@ const PACKAGINGS: [&str; 2] = ["wasm", "native"];
 
 /// The plugin in both packagings; `granted` is of each entry, in TOML.
 async fn start(granted: &str) -> TestServer {
+    options(granted).start().await
+}
+
+fn options(granted: &str) -> Options {
     let (wasm, native) = tokio::task::block_in_place(|| (component("tests/hostile"), library("tests/hostile")));
     let overlay = format!(
-        "[trust]\nnative = true\n[plugins.wasm]\nsource = \"{}\"\nrequired = true\nlimits = {{ cpu = \"2s\" }}\n{granted}\n\
-         [plugins.native]\nsource = \"{}\"\nsha256 = \"{}\"\nrequired = true\n{granted}\n\
+        "[trust]\nnative = true\n[plugins.wasm]\nsource = \"{}\"\nrequired = true\nlimits = {{ cpu = \"2s\", kv_keys = 8 }}\n{granted}\n\
+         [plugins.native]\nsource = \"{}\"\nsha256 = \"{}\"\nrequired = true\nlimits = {{ kv_keys = 8 }}\n{granted}\n\
          [users]\nchain = [\"wasm\", \"native\", \"local\"]\n",
         wasm.path.display(),
         native.path.display(),
         native.sha256,
     );
-    Options::reference("clarico").overlay(&overlay).start().await
+    Options::reference("clarico").overlay(&overlay)
 }
 
 /// What came of an abuse: the plugin's own words, or how its call ended.
@@ -119,6 +125,15 @@ async fn what_is_too_much_is_refused() {
     assert_eq!(server.app.core().hasher.computed(), before, "nothing was hashed");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugins_table_gets_no_more_keys_than_its_entry_says() {
+    let server = start("allow = [\"kv\"]").await;
+    let outcome =
+        "ok 8 keys, Ok(()), true, denied: the plugin's table has 8 keys, the most that `limits.kv_keys` allows";
+    // The first has filled its own table, and not the other's.
+    assert_tried(&server, &[("kv-fill", outcome)]).await;
+}
+
 /// A server that answers every connection so, and how many it had.
 async fn origin(answer: String) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -175,6 +190,57 @@ async fn no_request_gets_out_of_the_granted_origins() {
     assert_tried(&server, &cases).await;
     assert_eq!(unreached.load(Ordering::SeqCst), 0);
     assert_eq!(reached.load(Ordering::SeqCst), PACKAGINGS.len(), "by the first alone");
+}
+
+/// A name server in an attacker's hands: each question gets the next answer, those without one get this machine.
+#[derive(Default)]
+struct Rebinding {
+    answers: Mutex<Vec<Vec<IpAddr>>>,
+    asked: AtomicUsize,
+}
+
+impl Resolver for Rebinding {
+    fn resolve(&self, _host: String) -> Resolved {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let answer = self.answers.lock().unwrap().pop().unwrap_or_else(|| addresses("127.0.0.1"));
+        Box::pin(async move { Ok(answer) })
+    }
+}
+
+fn addresses(text: &str) -> Vec<IpAddr> {
+    text.split(' ').map(|address| address.parse().unwrap()).collect()
+}
+
+/// A public address that was given back and is nobody's (RFC 3701): nothing answers there.
+const NOBODY: &str = "3ffe::1";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_name_that_changes_its_mind_does_not_lead_to_this_machine() {
+    let (port, unreached) = origin(answer("200 OK", "", 0)).await;
+    let resolver = Arc::<Rebinding>::default();
+    let used: Arc<dyn Resolver> = resolver.clone();
+    let mut options = options(&format!("network = [\"http://rebound.example:{port}\"]"));
+    options.customize = Some(Box::new(move |builder| builder.resolver(used)));
+    let server = options.start().await;
+    let url = format!("http http://rebound.example:{port}/");
+    for packaging in PACKAGINGS {
+        for (first, expected) in [
+            // The connection goes to what was checked: nobody asks for the second answer, which is this machine.
+            (NOBODY, "unavailable: "),
+            // The next request asks again, and that answer is checked as well.
+            ("127.0.0.1", "denied: the name leads to an address of this machine"),
+            ("::ffff:127.0.0.1 ::1", "denied: the name leads to an address of this machine"),
+            // Where nobody answers at the first address, the second is not tried instead.
+            (&format!("{NOBODY} 127.0.0.1"), "unavailable: "),
+        ] {
+            *resolver.answers.lock().unwrap() = vec![addresses(first)];
+            let asked = resolver.asked.load(Ordering::SeqCst);
+            let outcome = tried(&server, packaging, &url).await;
+            assert!(outcome.starts_with(expected), "{packaging}: {first}: {outcome}; not {expected}");
+            assert_eq!(resolver.asked.load(Ordering::SeqCst), asked + 1, "{packaging}: {first}");
+        }
+    }
+    assert_eq!(unreached.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -159,6 +159,8 @@ async fn speak(caller: &Caller) {
         ("invalid", "503 temporarily_unavailable"),
         ("denied", "503 temporarily_unavailable"),
         ("internal", "503 temporarily_unavailable"),
+        ("panic", "503 temporarily_unavailable"),
+        ("panic-elsewhere", "400 invalid_grant"),
         ("log", "400 invalid_grant"),
         ("flood", "400 invalid_grant"),
         ("id", "503 temporarily_unavailable"),
@@ -180,7 +182,7 @@ async fn speak(caller: &Caller) {
 }
 
 /// One run of the program with the plugin in one packaging and one form of the log.
-async fn run(source: &str, format: &str) {
+async fn run(source: &str, format: &str) -> String {
     let mut ground = Ground::new(&CONFIG.replace("{source}", source).replace("{format}", format));
     let caller = ground.serve().await;
     speak(&caller).await;
@@ -201,13 +203,17 @@ async fn run(source: &str, format: &str) {
         let expected = if format == "json" { expected.replace("\\u{1b}", "u{1b}") } else { expected.to_owned() };
         assert!(log.contains(&expected), "{expected} is not in the log, which has it escaped: {log}");
     }
+    log
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_that_a_plugin_says_forges_a_line_or_steers_a_terminal() {
     let (wasm, native) = tokio::task::block_in_place(|| (component("tests/hostile"), library("tests/hostile")));
     run(&format!("source = \"{}\"", wasm.path.display()), "pretty").await;
-    run(&format!("source = \"{}\"\nsha256 = \"{}\"", native.path.display(), native.sha256), "json").await;
+    let log = run(&format!("source = \"{}\"\nsha256 = \"{}\"", native.path.display(), native.sha256), "json").await;
+    // A panic is told by the server's log, in its form; one of the plugin's own threads on stderr.
+    let told: Vec<&str> = log.lines().filter(|line| line.contains("panicked x")).collect();
+    assert!(told.len() == 2 && told.iter().any(|line| line.starts_with('{')), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

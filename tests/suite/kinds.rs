@@ -6,6 +6,7 @@ use pintle::clock::SystemClock;
 use pintle::config::model::{NetworkGrant, PluginEntry, PluginLimits, PluginSource, SecretSource, Trust};
 use pintle::entropy::SystemEntropy;
 use pintle::plugin::last_run::LastRun;
+use pintle::plugin::outbound::SystemResolver;
 use pintle::plugin::registry::{Environment, LoadedPlugin, Registry};
 use pintle::plugin::services::CoreServices;
 use pintle::plugin::trial::{self, LoadedSubject, Trial, TrialFixtures};
@@ -56,6 +57,7 @@ fn environment(server: &TestServer) -> Environment {
         cache_dir: server.folder.path().join("plugins"),
         known_dir: None,
         variables: Vec::new(),
+        resolver: Arc::new(SystemResolver),
         last_run: LastRun::default(),
     }
 }

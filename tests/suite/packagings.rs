@@ -5,6 +5,7 @@ use crate::plugins::{by_department, component, library};
 use pintle::accounts::NewAccount;
 use pintle::config::model::{PluginEntry, PluginLimits, PluginSource};
 use pintle::plugin::last_run::LastRun;
+use pintle::plugin::outbound::SystemResolver;
 use pintle::plugin::registry::{Environment, builtins};
 use pintle::plugin::services::CoreServices;
 use pintle::plugin::trial::{self, LoadedSubject};
@@ -60,6 +61,7 @@ pub async fn world() -> (TestServer, Environment, Fixtures) {
         cache_dir: server.folder.path().join("plugins"),
         variables: Vec::new(),
         known_dir: None,
+        resolver: Arc::new(SystemResolver),
         last_run: LastRun::default(),
     };
     let key_id = core.keys.list().first().unwrap().id.clone();

@@ -23,22 +23,36 @@ impl<'a> NativeHost<'a> {
     }
 
     fn ask<A: DeserializeOwned>(&self, method: u32, request: &impl Serialize) -> Result<A, PluginError> {
-        let request = wire::encode(request).map_err(|error| PluginError::Internal(error.to_string()))?;
-        let mut response = Buf::empty();
-        // SAFETY: `create` checked the table; the slice and the buffer outlive the call.
-        let status = unsafe {
-            let table = &*self.table;
-            let Some(call) = table.call else { return Err(PluginError::Internal("no host".to_owned())) };
-            call(table.ctx, self.call_id, method, Slice::new(&request), &raw mut response)
-        };
-        // SAFETY: filled by one host call, not released.
-        let answer = unsafe { response.take() };
-        match status {
-            abi::OK => parse(&answer),
-            abi::ERROR => Err(parse(&answer)?),
-            abi::UNSUPPORTED => Err(PluginError::Denied(format!("the server has no host function {method}"))),
-            _ => Err(PluginError::Unavailable("the call is over".to_owned())),
-        }
+        // SAFETY: as `table` says.
+        unsafe { ask(self.table, self.call_id, method, request) }
+    }
+}
+
+/// One host function.
+///
+/// # Safety
+/// `table` points to a table that `create` has checked.
+pub(super) unsafe fn ask<A: DeserializeOwned>(
+    table: *const HostTable,
+    call_id: u64,
+    method: u32,
+    request: &impl Serialize,
+) -> Result<A, PluginError> {
+    let request = wire::encode(request).map_err(|error| PluginError::Internal(error.to_string()))?;
+    let mut response = Buf::empty();
+    // SAFETY: `create` checked the table; the slice and the buffer outlive the call.
+    let status = unsafe {
+        let table = &*table;
+        let Some(call) = table.call else { return Err(PluginError::Internal("no host".to_owned())) };
+        call(table.ctx, call_id, method, Slice::new(&request), &raw mut response)
+    };
+    // SAFETY: filled by one host call, not released.
+    let answer = unsafe { response.take() };
+    match status {
+        abi::OK => parse(&answer),
+        abi::ERROR => Err(parse(&answer)?),
+        abi::UNSUPPORTED => Err(PluginError::Denied(format!("the server has no host function {method}"))),
+        _ => Err(PluginError::Unavailable("the call is over".to_owned())),
     }
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::ScopePolicy;
 use crate::types::{Manifest, ScopeDecision, ScopeQuery};
+use std::cell::RefCell;
 
 /// Does what the grant type says.
 struct Actor;
@@ -32,8 +33,18 @@ impl ScopePolicy for Actor {
 
 crate::__pintle_linked!(Actor: scope_policy);
 
-/// A host whose clock stands at the call's id, and which has nothing else.
-unsafe extern "C" fn clock_only(_: *mut c_void, call_id: u64, number: u32, _: Slice, response: *mut Buf) -> i32 {
+thread_local! {
+    static LOGGED: RefCell<Vec<(u64, String)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A host whose clock stands at the call's id, which keeps what is logged, and has nothing else.
+unsafe extern "C" fn clock_and_log(_: *mut c_void, call_id: u64, number: u32, line: Slice, response: *mut Buf) -> i32 {
+    if number == method::LOG_EMIT {
+        // SAFETY: the header: `line` is readable.
+        let line: wire::LogEmit = serde_json::from_slice(unsafe { line.bytes() }).unwrap();
+        LOGGED.with_borrow_mut(|lines| lines.push((call_id, line.message)));
+        return abi::OK;
+    }
     if number != method::CLOCK_NOW_MS {
         return abi::FATAL;
     }
@@ -45,7 +56,7 @@ unsafe extern "C" fn clock_only(_: *mut c_void, call_id: u64, number: u32, _: Sl
 static HOST_SIZE: u32 = size_of::<HostTable>() as u32;
 
 fn host(size: u32, major: u16) -> HostTable {
-    HostTable { size, major, minor: 0, ctx: std::ptr::null_mut(), call: Some(clock_only) }
+    HostTable { size, major, minor: 0, ctx: std::ptr::null_mut(), call: Some(clock_and_log) }
 }
 
 fn table() -> &'static PluginTable {
@@ -97,6 +108,8 @@ fn a_panic_is_a_fatal_status() {
     let host = host(HOST_SIZE, abi::MAJOR);
     let (_, instance, _) = create_with(&host, "{}");
     assert_eq!(evaluate(instance, "panic"), (abi::FATAL, String::new()));
+    let logged = LOGGED.take();
+    assert_eq!(logged, [(42, "the plugin panicked: on purpose".to_owned())]);
     assert_eq!(evaluate(instance, "random").0, abi::FATAL, "no random bytes must not be zero bytes");
 }
 

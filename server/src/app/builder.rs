@@ -21,6 +21,7 @@ use crate::password::PasswordHasher;
 use crate::plugin::breaker::BreakerState;
 use crate::plugin::chain::Backend;
 use crate::plugin::last_run::{self, LastRun};
+use crate::plugin::outbound::{Resolver, SystemResolver};
 use crate::plugin::services::CoreServices;
 use crate::plugin::shadow::Comparison;
 use crate::plugin::supervision::Supervision;
@@ -68,6 +69,7 @@ pub struct Builder {
     config: Config,
     source: Option<Source>,
     environment: Vec<(String, String)>,
+    resolver: Arc<dyn Resolver>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     store: Option<Arc<dyn Store>>,
@@ -86,6 +88,7 @@ impl Builder {
             config,
             source: None,
             environment: Vec::new(),
+            resolver: Arc::new(SystemResolver),
             clock: Arc::new(SystemClock::new()),
             entropy: Arc::new(SystemEntropy),
             store: None,
@@ -101,6 +104,13 @@ impl Builder {
     #[must_use]
     pub fn environment(mut self, environment: Vec<(String, String)>) -> Self {
         self.environment = environment;
+        self
+    }
+
+    /// Another way to find the addresses of what plugins connect to than the machine's own.
+    #[must_use]
+    pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
+        self.resolver = resolver;
         self
     }
 
@@ -193,8 +203,20 @@ impl Builder {
     /// # Errors
     /// See [`StartError`].
     pub async fn build(self) -> Result<App, StartError> {
-        let Self { config, source, environment, clock, entropy, store, master_key, verifiers, sources, with_tls, mode } =
-            self;
+        let Self {
+            config,
+            source,
+            environment,
+            resolver,
+            clock,
+            entropy,
+            store,
+            master_key,
+            verifiers,
+            sources,
+            with_tls,
+            mode,
+        } = self;
         let mut faults = Faults::new(&config.places);
         let master = master_key.or_else(|| fetch::master_key(&config, &environment, &mut faults));
         let secrets = fetch::secrets(&config, &environment, &mut faults);
@@ -235,6 +257,7 @@ impl Builder {
             supervision: &supervision,
             embedded: &verifiers,
             variables: &environment,
+            resolver: &resolver,
             last_run: LastRun::read(store.as_ref()).await?,
         };
         let plugins = plugins::load(&config, tools, &cache, &mut faults).await;
@@ -272,6 +295,7 @@ impl Builder {
             sources,
             events: Arc::new(events),
             environment,
+            resolver,
         };
         let ledgers = std::mem::take(&mut plugins.ledgers);
         let generation = foundation.raise(config, plugins, secrets, None).await?;

@@ -22,6 +22,7 @@ use crate::metrics::Metrics;
 use crate::password::PasswordHasher;
 use crate::plugin::HostServices;
 use crate::plugin::chain::{Backend, UserChain};
+use crate::plugin::outbound::Resolver;
 use crate::plugin::registry::Registry;
 use crate::plugin::supervision::Supervision;
 use crate::store::Store;
@@ -48,6 +49,7 @@ pub(super) struct Foundation {
     pub(super) events: Arc<Events>,
     /// The process's variables.
     pub(super) environment: Vec<(String, String)>,
+    pub(super) resolver: Arc<dyn Resolver>,
 }
 
 /// What requests see: all of one reading, or all of the next.

@@ -13,6 +13,7 @@ use crate::flow::{NamedClaims, NamedExtension, NamedFormat, NamedPolicy};
 use crate::plugin::HostServices;
 use crate::plugin::chain::Backend;
 use crate::plugin::last_run::LastRun;
+use crate::plugin::outbound::Resolver;
 use crate::plugin::own_code::Code;
 use crate::plugin::registry::{Environment, LoadError, LookupError, Registry, builtins};
 use crate::plugin::shadow::Ledger;
@@ -64,6 +65,8 @@ pub struct Tools<'a> {
     pub embedded: &'a [Backend],
     /// Where secrets given as `{ env }` are looked up.
     pub variables: &'a [(String, String)],
+    /// Finds the addresses of what plugins connect to.
+    pub resolver: &'a Arc<dyn Resolver>,
     /// Which bundled plugins ran last.
     pub last_run: LastRun,
 }
@@ -89,7 +92,7 @@ pub struct Plugins {
 
 /// Loads the plugins of the configuration, and the two formats that need no entry. `None` once there are faults.
 pub async fn load(config: &Config, tools: Tools<'_>, cache: &CacheDir, faults: &mut Faults<'_>) -> Option<Plugins> {
-    let Tools { services, supervision, embedded, variables, last_run } = tools;
+    let Tools { services, supervision, embedded, variables, resolver, last_run } = tools;
     let services = services.clone();
     let mut entries: BTreeMap<String, PluginEntry> = config.plugins.clone();
     for name in FORMATS {
@@ -101,6 +104,7 @@ pub async fn load(config: &Config, tools: Tools<'_>, cache: &CacheDir, faults: &
         cache_dir: cache.path.clone(),
         known_dir: cache.known.clone(),
         variables: variables.to_vec(),
+        resolver: resolver.clone(),
         last_run,
     };
     let registry = match Registry::load_supervised(&entries, &config.trust, &environment, supervision).await {

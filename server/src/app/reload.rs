@@ -145,6 +145,7 @@ impl App {
             supervision: &foundation.supervision,
             embedded: &foundation.embedded,
             variables: &foundation.environment,
+            resolver: &foundation.resolver,
             last_run,
         };
         plugins::load(config, tools, &cache, faults).await

@@ -486,6 +486,8 @@ pub struct PluginLimits {
     pub concurrency: Option<u32>,
     /// `queue` (64).
     pub queue: Option<u32>,
+    /// `kv_keys` (10,000): of the plugin's own table.
+    pub kv_keys: Option<u32>,
     /// `breaker`.
     pub breaker: BreakerChoice,
 }

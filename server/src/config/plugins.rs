@@ -160,6 +160,7 @@ fn limits(table: &mut Table<'_>) -> PluginLimits {
         memory_mib: table.optional("memory_mib", |node| node.integer(1..=4096)),
         concurrency: table.optional("concurrency", |node| node.integer(1..=1024)),
         queue: table.optional("queue", |node| node.integer(0..=65536)),
+        kv_keys: table.optional("kv_keys", |node| node.integer(1..=1_000_000)),
         breaker: table.optional("breaker", breaker).unwrap_or_default(),
     }
 }

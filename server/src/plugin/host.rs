@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 
 /// The most bytes that one `random.bytes` gives.
 pub const MAX_RANDOM_BYTES: u32 = 4096;
+/// The keys of a plugin's table, where its entry does not say how many.
+pub const KV_KEYS: u32 = 10_000;
 const MAX_KEY_BYTES: usize = 512;
 const MAX_VALUE_BYTES: usize = 32 * 1024;
 const MAX_PASSWORD_BYTES: usize = 4 * 1024;
@@ -88,6 +90,7 @@ pub struct PluginHost {
     network: Option<Outbound>,
     log_rate: Rate,
     hashes: Semaphore,
+    kv_keys: u64,
 }
 
 impl PluginHost {
@@ -111,7 +114,15 @@ impl PluginHost {
             network: None,
             log_rate: Rate::default(),
             hashes: Semaphore::new(MAX_HASHES),
+            kv_keys: KV_KEYS.into(),
         }
+    }
+
+    /// How many keys its table may have, instead of [`KV_KEYS`].
+    #[must_use]
+    pub fn with_kv_keys(mut self, most: u32) -> Self {
+        self.kv_keys = most.into();
+        self
     }
 
     /// Grants `secrets`.
@@ -296,7 +307,8 @@ impl CallHost {
     /// `kv.put`.
     ///
     /// # Errors
-    /// `Denied`, `Invalid` for a conflict, a key that cannot be or a value that is too large, `Unavailable`.
+    /// `Denied`, also for a new key where there are as many as may be; `Invalid` for a conflict, a key that cannot be or
+    /// a value that is too large; `Unavailable`.
     pub async fn kv_put(
         &self,
         key: &str,
@@ -307,7 +319,8 @@ impl CallHost {
         self.open(Interface::Kv)?;
         check_key(key)?;
         check_size("a value", value.len(), MAX_VALUE_BYTES)?;
-        self.plugin.services.kv_put(&self.plugin.name, key, value, ttl_s, if_version).await
+        let plugin = &self.plugin;
+        plugin.services.kv_put(&plugin.name, key, value, ttl_s, if_version, plugin.kv_keys).await
     }
 
     /// `kv.delete`.

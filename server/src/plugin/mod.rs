@@ -123,7 +123,8 @@ pub trait HostServices: Send + Sync + 'static {
     fn random(&self, bytes: &mut [u8]);
     /// The value of a plugin's key and its version.
     async fn kv_get(&self, plugin: &str, key: &str) -> Result<Option<(Vec<u8>, u64)>, PluginError>;
-    /// Sets a plugin's key; `if_version` 0 for "absent". `Invalid("conflict")` when the version differs.
+    /// Sets a plugin's key; `if_version` 0 for "absent". `Invalid("conflict")` when the version differs, `Denied` for a
+    /// new key where there are `most_keys`.
     async fn kv_put(
         &self,
         plugin: &str,
@@ -131,6 +132,7 @@ pub trait HostServices: Send + Sync + 'static {
         value: Vec<u8>,
         ttl_s: Option<u32>,
         if_version: Option<u64>,
+        most_keys: u64,
     ) -> Result<u64, PluginError>;
     /// Removes a plugin's key.
     async fn kv_delete(&self, plugin: &str, key: &str) -> Result<(), PluginError>;

@@ -7,6 +7,7 @@ mod tests;
 use super::hosted::Hosted;
 use super::last_run::LastRun;
 use super::limits::Kind;
+use super::outbound::Resolver;
 use super::own_code::Code;
 use super::supervision::{Guard, Supervision};
 use super::{
@@ -38,6 +39,8 @@ pub struct Environment {
     pub variables: Vec<(String, String)>,
     /// A folder where compiled components are looked for as well, and that stays as it is.
     pub known_dir: Option<PathBuf>,
+    /// Finds the addresses of what plugins connect to.
+    pub resolver: Arc<dyn Resolver>,
     /// Which bundled plugins ran last: a lower version is refused.
     pub last_run: LastRun,
 }

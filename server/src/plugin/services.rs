@@ -1,5 +1,7 @@
 //! What the host interfaces stand on in a real server: the store, the keys, the hashing threads, the account table.
 
+mod kv;
+
 use super::HostServices;
 use crate::accounts::{AccountError, AccountTable};
 use crate::clock::Clock;
@@ -7,11 +9,10 @@ use crate::config::model::Algorithm;
 use crate::entropy::Entropy;
 use crate::keys::{KeyError, KeyRing};
 use crate::password::{Capacity, HashError, PasswordHasher};
-use crate::store::{Batch, CommitError, Key, MAX_KEY_BYTES, Store, StoreError, Version, record, record::Record};
+use crate::store::{Store, StoreError};
 use async_trait::async_trait;
+use kv::PluginTable;
 use pintle_plugin_api::{Account, AccountVerdict, PluginError};
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -32,23 +33,10 @@ pub struct CoreServices {
     pub keys: Arc<KeyRing>,
 }
 
-/// A value of a plugin's own table.
-#[derive(Serialize, Deserialize)]
-struct PluginValue(#[serde(with = "pintle_plugin_api::base64url")] Vec<u8>);
-
-impl Record for PluginValue {
-    const TABLE: &'static str = "plugin-kv";
-    const VERSION: u8 = 1;
-}
-
-/// Where a plugin's key is kept: under a hash where it would be too long for the store. No plugin's name is empty, so the
-/// two kinds of keys do not meet.
-fn kv_key(plugin: &str, key: &str) -> Key {
-    let readable = PluginValue::key(&[plugin.as_bytes(), key.as_bytes()]);
-    if readable.as_bytes().len() <= MAX_KEY_BYTES {
-        return readable;
+impl CoreServices {
+    fn table<'a>(&'a self, plugin: &'a str) -> PluginTable<'a> {
+        PluginTable::new(self.store.as_ref(), self.clock.as_ref(), plugin)
     }
-    PluginValue::key(&[b"", &Sha256::digest(readable.as_bytes())])
 }
 
 #[async_trait]
@@ -66,8 +54,7 @@ impl HostServices for CoreServices {
     }
 
     async fn kv_get(&self, plugin: &str, key: &str) -> Result<Option<(Vec<u8>, u64)>, PluginError> {
-        let loaded = record::load::<PluginValue>(self.store.as_ref(), &kv_key(plugin, key)).await;
-        Ok(loaded.map_err(unavailable)?.map(|loaded| (loaded.value.0, loaded.version.0)))
+        self.table(plugin).get(key).await
     }
 
     async fn kv_put(
@@ -77,25 +64,14 @@ impl HostServices for CoreServices {
         value: Vec<u8>,
         ttl_s: Option<u32>,
         if_version: Option<u64>,
+        most_keys: u64,
     ) -> Result<u64, PluginError> {
-        let key = kv_key(plugin, key);
-        let batch = match if_version {
-            None => Batch::new(),
-            Some(0) => Batch::new().expect_absent(key.clone()),
-            Some(version) => Batch::new().expect_at(key.clone(), Version(version)),
-        };
         let expires_at = ttl_s.map(|seconds| self.clock.now().plus(Duration::from_secs(seconds.into())));
-        let batch = batch.put_record(key, &PluginValue(value), expires_at).map_err(unavailable)?;
-        let written = self.store.commit(batch).await.map_err(|error| match error {
-            CommitError::Conflict => PluginError::Invalid("conflict".to_owned()),
-            error => PluginError::Unavailable(error.to_string()),
-        })?;
-        Ok(written.0)
+        self.table(plugin).put(key, value, expires_at, if_version, most_keys).await
     }
 
     async fn kv_delete(&self, plugin: &str, key: &str) -> Result<(), PluginError> {
-        let batch = Batch::new().delete(kv_key(plugin, key));
-        self.store.commit(batch).await.map(drop).map_err(|error| PluginError::Unavailable(error.to_string()))
+        self.table(plugin).delete(key).await
     }
 
     async fn password_verify(&self, phc: &str, password: &[u8]) -> Result<bool, PluginError> {

@@ -82,6 +82,7 @@ impl HostServices for FakeServices {
         value: Vec<u8>,
         _ttl_s: Option<u32>,
         _if_version: Option<u64>,
+        _most_keys: u64,
     ) -> Result<u64, PluginError> {
         let version = self.versions.fetch_add(1, Ordering::SeqCst) + 1;
         self.table.lock().unwrap().insert((plugin.to_owned(), key.to_owned()), (value, version));

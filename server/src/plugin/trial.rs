@@ -13,6 +13,7 @@ pub use fixtures::TrialFixtures;
 pub use subject::{LoadedSubject, load};
 
 use super::last_run::LastRun;
+use super::outbound::SystemResolver;
 use super::private_dir::sha256_hex;
 use super::registry::{Environment, builtins};
 use crate::clock::Clock;
@@ -123,6 +124,7 @@ impl Trial {
             builtins: builtins(),
             cache_dir: self.folder.path().to_owned(),
             known_dir: None,
+            resolver: Arc::new(SystemResolver),
             last_run: LastRun::default(),
             variables: Vec::new(),
         })

@@ -60,6 +60,8 @@ pub struct Versioned {
 pub enum Precondition {
     /// The key has no value, or an expired one.
     Absent,
+    /// The key has a value, of whichever version.
+    Present,
     /// The key's value is of this version.
     At(Version),
 }
@@ -98,6 +100,13 @@ impl Batch {
     #[must_use]
     pub fn expect_absent(mut self, key: Key) -> Self {
         self.preconditions.push((key, Precondition::Absent));
+        self
+    }
+
+    /// Requires that `key` has a value.
+    #[must_use]
+    pub fn expect_present(mut self, key: Key) -> Self {
+        self.preconditions.push((key, Precondition::Present));
         self
     }
 
@@ -177,6 +186,7 @@ impl Precondition {
         let live = stored.filter(|stored| stored.is_live(now));
         match self {
             Self::Absent => live.is_none(),
+            Self::Present => live.is_some(),
             Self::At(version) => live.is_some_and(|stored| stored.version == *version),
         }
     }

@@ -12,6 +12,7 @@ use pintle::config::model::{Config, Trust};
 use pintle::config::{self, LoadOptions};
 use pintle::plugin::build::{BuildOptions, build, build_native};
 use pintle::plugin::last_run::LastRun;
+use pintle::plugin::outbound::SystemResolver;
 use pintle::plugin::registry::{Environment, Registry, builtins};
 use pintle::plugin::services::CoreServices;
 use pintle_plugin_api::{CallContext, ScopeQuery, VerifyRequest};
@@ -142,6 +143,7 @@ async fn loads(app: &App, config: &Config, folder: &Path) {
         cache_dir: folder.join("cache"),
         known_dir: None,
         variables: Vec::new(),
+        resolver: Arc::new(SystemResolver),
         last_run: LastRun::default(),
     };
     for (name, shown, bar) in

@@ -31,6 +31,7 @@ fn kv(host: &dyn Host, name: &str) -> Outcome {
         "kv-conflict" => host.kv_put("k", b"v", None, Some(u64::MAX)).map(shown),
         // Keys are bytes: none of these is another's, or leads out of the plugin's table.
         "kv-key-odd" => odd_keys(host),
+        "kv-fill" => Ok(fill(host)),
         _ => return None,
     })
 }
@@ -42,6 +43,22 @@ fn odd_keys(host: &dyn Host) -> Result<String, PluginError> {
     }
     let found = keys.iter().map(|key| Ok(host.kv_get(key)?.map(|(value, _)| value)));
     Ok(shown(found.collect::<Result<Vec<_>, PluginError>>()?))
+}
+
+/// Puts keys until one is refused; then overwrites one, and puts one for another that is deleted.
+fn fill(host: &dyn Host) -> String {
+    let put = |key: &str| host.kv_put(key, b"v", None, None).map(drop);
+    let (mut keys, mut refused) = (0, None);
+    while refused.is_none() && keys < 1000 {
+        match put(&format!("filler {keys}")) {
+            Ok(()) => keys += 1,
+            Err(error) => refused = Some(error),
+        }
+    }
+    let changed = put("filler 0").and_then(|()| host.kv_delete("filler 0")).and_then(|()| put("one more"));
+    let again = put("two more").is_err_and(|error| Some(&error) == refused.as_ref());
+    let refused = refused.map(|error| error.to_string()).unwrap_or_default();
+    format!("{keys} keys, {changed:?}, {again}, {refused}")
 }
 
 fn crypto(host: &dyn Host, name: &str) -> Outcome {

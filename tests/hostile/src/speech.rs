@@ -30,6 +30,13 @@ pub fn said(call: &Call<'_>, what: &str) -> Result<VerifyOutcome, PluginError> {
             (0..10_000).for_each(|_| call.host.log(1, "flood", &[]));
             VerifyOutcome::UnknownUser
         }
+        "panic" => panicked(),
+        "panic-elsewhere" => {
+            // As a component it has no threads.
+            let thread = std::thread::Builder::new().spawn(panicked);
+            drop(thread.map(std::thread::JoinHandle::join));
+            VerifyOutcome::UnknownUser
+        }
         "id" => accepted(Account { id: evil, username: "say".to_owned(), ..Account::default() }),
         "accepted" => accepted(account()),
         "challenge" => {
@@ -39,6 +46,11 @@ pub fn said(call: &Call<'_>, what: &str) -> Result<VerifyOutcome, PluginError> {
         "long-challenge" => VerifyOutcome::Challenge(Challenge { kind: evil, state: vec![], params_json: claims() }),
         _ => VerifyOutcome::UnknownUser,
     })
+}
+
+#[expect(clippy::panic, reason = "what it is for")]
+fn panicked() -> VerifyOutcome {
+    panic!("panicked {EVIL}");
 }
 
 fn accepted(account: Account) -> VerifyOutcome {

@@ -7,11 +7,11 @@ use crate::config::model::{PluginEntry, PluginSource, Trust};
 use crate::config::secret;
 use crate::plugin::builtin::Linked;
 use crate::plugin::host::Secrets;
-use crate::plugin::host::{Interface, PluginHost};
+use crate::plugin::host::{Interface, KV_KEYS, PluginHost};
 use crate::plugin::hosted::{Hosted, Packaging};
 use crate::plugin::limits::{Kind, Limits};
 use crate::plugin::native::NativePlugin;
-use crate::plugin::outbound::{Outbound, Resolver, SystemResolver};
+use crate::plugin::outbound::Outbound;
 use crate::plugin::own_code::Code;
 use crate::plugin::private_dir::PrivateDir;
 use crate::plugin::supervision::{Guard, Supervision};
@@ -240,11 +240,12 @@ impl<'a> Loader<'a> {
 
     fn host(&self, name: &str, entry: &PluginEntry, allowed: Vec<Interface>) -> Result<Arc<PluginHost>, Failure> {
         let services = Arc::clone(&self.environment.services);
-        let mut host =
-            PluginHost::new(name, services, allowed, &entry.config_json).with_secrets(self.secrets(name, entry)?);
+        let mut host = PluginHost::new(name, services, allowed, &entry.config_json)
+            .with_secrets(self.secrets(name, entry)?)
+            .with_kv_keys(entry.limits.kv_keys.unwrap_or(KV_KEYS));
         if !entry.network.is_empty() {
-            let resolver: Arc<dyn Resolver> = Arc::new(SystemResolver);
-            let network = Outbound::new(&entry.network, &resolver).map_err(|why| Failure::Config(vec![why]))?;
+            let network =
+                Outbound::new(&entry.network, &self.environment.resolver).map_err(|why| Failure::Config(vec![why]))?;
             host = host.with_network(network);
         }
         Ok(Arc::new(host))

@@ -3,6 +3,7 @@ mod bundles;
 
 use super::*;
 use crate::config::model::{PluginLimits, PluginSource};
+use crate::plugin::outbound::SystemResolver;
 use crate::plugin::testing::{FakeServices, ann};
 use pintle_plugin_api::Accepted;
 use tempfile::TempDir;
@@ -36,6 +37,7 @@ fn environment(folder: &TempDir) -> Environment {
         cache_dir: folder.path().join("cache"),
         variables: Vec::new(),
         known_dir: None,
+        resolver: Arc::new(SystemResolver),
         last_run: LastRun::default(),
     }
 }

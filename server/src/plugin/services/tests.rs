@@ -9,7 +9,7 @@ use crate::plugin::host::{CallHost, Interface, PluginHost};
 use crate::plugin::testing::call_limits;
 use crate::store::memory::MemoryStore;
 use crate::store::sled::{SledOptions, SledStore};
-use crate::store::{StoreStats, Versioned};
+use crate::store::{Batch, CommitError, Key, StoreStats, Version, Versioned};
 use std::path::Path;
 
 struct World {

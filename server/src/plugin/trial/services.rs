@@ -73,6 +73,7 @@ impl HostServices for TrialServices {
         value: Vec<u8>,
         ttl_s: Option<u32>,
         if_version: Option<u64>,
+        _most_keys: u64,
     ) -> Result<u64, PluginError> {
         self.host.kv_put(key, &value, ttl_s, if_version)
     }

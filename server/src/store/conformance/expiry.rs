@@ -22,6 +22,7 @@ async fn expires(check: &Check) -> Outcome {
     check.clock.advance(Duration::from_millis(1));
     check.same("a, at its end", check.value("a").await?, None)?;
     check.same("a scan", check.names("", None, 1).await?, vec!["b".into()])?;
+    check.conflicts("present, once expired", Batch::new().expect_present(key("a"))).await?;
     check.conflicts("an expired version", Batch::new().expect_at(key("a"), version)).await?;
     check.commit(Batch::new().expect_absent(key("a")).put(key("a"), b"3".into(), None)).await?;
     check.holds(check.version("a").await? > version, || "a version came back".into())

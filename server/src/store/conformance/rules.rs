@@ -15,6 +15,8 @@ async fn preconditions(check: &Check) -> Outcome {
     check.commit(Batch::new().expect_absent(key("a")).put(key("a"), b"1".into(), None)).await?;
     let first = check.version("a").await?;
     check.conflicts("absent, while present", Batch::new().expect_absent(key("a")).delete(key("a"))).await?;
+    check.conflicts("present, while absent", Batch::new().expect_present(key("b")).put(key("b"), vec![], None)).await?;
+    check.commit(Batch::new().expect_present(key("a"))).await?;
     let later = check.put("a", b"2").await?;
     let stale = Batch::new().put(key("b"), b"x".into(), None).expect_at(key("a"), first);
     check.conflicts("an older version", stale).await?;
