@@ -137,3 +137,21 @@ async fn questions_count_as_no_try_and_are_in_the_audit_log_without_the_password
     let line = lines().remove(0);
     assert_eq!((&line["username"], &line["plugins"][2]["verdict"]), (&json!("dory"), &json!("rejected")), "{line}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_after_the_backends_decides_as_well() {
+    let server = start().await;
+    let right = question("dory", Some("correct horse"));
+    let ends = async |question: &Question| {
+        let answer = explain(&server, question.clone()).await;
+        (answer["outcome"].clone(), answer["hindrance"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(ends(&right).await, (json!("accepted"), String::new()));
+    admin::execute(&server.app.core(), Command::PluginDisable { plugin: "jwt".to_owned() }).await.unwrap();
+    assert_eq!(ends(&right).await, (json!("unavailable"), "plugin jwt: disabled".to_owned()));
+    admin::execute(&server.app.core(), Command::PluginEnable { plugin: "jwt".to_owned() }).await.unwrap();
+    let wrong = "grant_type=password&username=dory&password=wrong";
+    while server.caller().post("/token", wrong).await.status != 429 {}
+    let (outcome, why) = ends(&right).await;
+    assert!(outcome == "locked-out" && why.starts_with("too many logins have failed"), "{outcome}: {why}");
+}

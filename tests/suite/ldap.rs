@@ -3,6 +3,7 @@
 use crate::packagings::{report, world};
 use crate::plugins::library;
 use crate::slapd::{BASE, BIND_DN, BIND_PASSWORD, Fate, Proxy, Slapd};
+use pintle::admin::{self, Command};
 use pintle::config::model::{PluginEntry, PluginLimits, PluginSource, SecretSource, Trust};
 use pintle::plugin::build::BuiltPlugin;
 use pintle::plugin::registry::{LoadedPlugin, Registry};
@@ -504,6 +505,38 @@ async fn accounts_are_looked_up_without_a_password() {
     assert_eq!(alone.lookup("username", "nobody").await, Ok(None));
     assert!(matches!(alone.lookup("username", "twin").await, Err(PluginError::Internal(_))));
     assert!(matches!(alone.lookup("email", "ann@example.com").await, Err(PluginError::Invalid(_))));
+}
+
+/// The operator's word for how long: not for one who is unknown to it since, nor where the plugin is switched off.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_directory_last_said_stands_in_while_it_is_down() {
+    let mut directory = slapd().await;
+    let server = serve(&config(&directory.url()), "stop\", stale = \"10m").await;
+    let caller = server.caller();
+    let log_in = async |name: &str| {
+        let body = format!("grant_type=password&username={name}&password=rightful");
+        caller.post("/token", &body).await.field("refresh_token")
+    };
+    let refresh =
+        async |token: &str| caller.post("/token", &format!("grant_type=refresh_token&refresh_token={token}")).await;
+    let (ann, bob) = (log_in("ann").await, log_in("bob").await);
+    let ann = refresh(&ann).await.field("refresh_token");
+    directory.stop();
+    let held = refresh(&ann).await;
+    assert_eq!(held.status, 200, "{}", held.text);
+    let ann = held.field("refresh_token");
+    assert_eq!(refresh(&bob).await.status, 503, "nothing was said of him");
+    let switch = async |command: Command| admin::execute(&server.app.core(), command).await.unwrap();
+    switch(Command::PluginDisable { plugin: "directory".to_owned() }).await;
+    assert_eq!(refresh(&ann).await.status, 503, "disabled is not down");
+    switch(Command::PluginEnable { plugin: "directory".to_owned() }).await;
+    server.clock.advance(Duration::from_secs(599));
+    let ann = refresh(&ann).await.field("refresh_token");
+    server.clock.advance(Duration::from_secs(2));
+    assert_eq!(refresh(&ann).await.status, 503, "too long ago; what stood in is no new word");
+    directory.restart();
+    server.clock.advance(Duration::from_secs(5));
+    assert_eq!((refresh(&ann).await.status, refresh(&bob).await.status), (200, 200));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

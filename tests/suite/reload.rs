@@ -184,6 +184,8 @@ async fn a_disabled_plugin_is_unavailable_until_it_is_enabled_also_after_a_resta
     let disable = Command::PluginDisable { plugin: "local".into() };
     assert_eq!(command(&started, disable).await, json!({ "plugin": "local", "disabled": true }));
     assert_eq!(login(&started, "ann").await, "503 temporarily_unavailable");
+    let ready = started.caller().get("/health/ready").await;
+    assert!(ready.status == 503 && ready.text.contains("plugin local is disabled"), "{}", ready.text);
     command(&started, reload()).await;
     assert_eq!(login(&started, "ann").await, "503 temporarily_unavailable", "a reload enables nothing");
     let again = Options { store: Some(started.app.core().store.clone()), ..Options::reference("clarico") };
@@ -243,33 +245,88 @@ async fn a_backend_that_is_down_is_not_asked_for_a_while_and_then_once() {
     let metrics = server.caller().get("/metrics").await.text;
     assert!(metrics.contains("pintle_plugin_breaker_open{plugin=\"first\"} 1"), "{metrics}");
     assert!(metrics.contains("outcome=\"withheld\""), "{metrics}");
+    write(&server, &format!("{overlay}[tokens.access]\nlifetime = \"9m\"\n"));
+    command(&server, reload()).await;
+    assert_eq!(seen().await, ("breaker open".into(), 16, 12), "a reload elsewhere does not ask it");
     server.clock.advance(std::time::Duration::from_secs(9));
     assert_eq!(login(&server, "down").await, "503 temporarily_unavailable", "the probe");
     assert_eq!(login(&server, "ann").await, "503 temporarily_unavailable");
     server.clock.advance(std::time::Duration::from_secs(9));
     assert_eq!(login(&server, "ann").await, "200", "the next probe");
     assert_eq!(seen().await, ("ready".into(), 18, 13));
+    for _ in 0..4 {
+        assert_eq!(login(&server, "down").await, "503 temporarily_unavailable");
+    }
+    write(&server, &overlay.replace("9s", "8s"));
+    command(&server, reload()).await;
+    assert_eq!(seen().await, ("ready".into(), 0, 0), "another entry begins anew");
+    let metrics = server.caller().get("/metrics").await.text;
+    assert!(metrics.contains("pintle_plugin_breaker_open{plugin=\"first\"} 0"), "{metrics}");
 }
 
-/// One of the two readings under load: its tokens say `audience` and the scope that its policy leaves.
-fn reading(verifier: &Path, rules: &Path, audience: &str, denied: &str) -> String {
+/// A secret is no part of the entry: what it does to a plugin shows in how that is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_that_would_not_be_well_any_more_keeps_everything_out() {
+    let hook = tokio::task::spawn_blocking(|| component("plugins/webhook")).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("key");
+    std::fs::write(&key, format!("whsec_{}", crate::webhook::KEY)).unwrap();
+    let overlay = format!(
+        "[plugins.hook]\nsource = \"{}\"\nnetwork = [\"https://hook.example\"]\n\
+         secrets = {{ signing_key = {{ file = \"{}\" }} }}\nconfig = {{ url = \"/hook\" }}\n\
+         [events]\nsinks = [\"hook\"]\n",
+        hook.path.display(),
+        key.display()
+    );
+    let server = Options::reference("clarico").overlay(&overlay).start().await;
+    command(&server, reload()).await;
+    std::fs::write(&key, "rubbish").unwrap();
+    let message = refused(&server, reload()).await;
+    assert!(message.contains("plugins.hook: it was well and would not be any more"), "{message}");
+    std::fs::write(&key, format!("whsec_{}", crate::webhook::KEY)).unwrap();
+    for gone in
+        ["", &overlay.replace("[events]\nsinks = [\"hook\"]\n", "").replace("config", "shadow = \"local\"\nconfig")]
+    {
+        write(&server, gone);
+        let message = refused(&server, reload()).await;
+        assert!(message.contains("events.sinks: `hook` is still told of events until a restart"), "{message}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disabled_plugin_has_to_load_all_the_same() {
+    let plugins = tempfile::tempdir().unwrap();
+    let file = plugins.path().join("first.wasm");
+    install("tests/hostile", &file).await;
+    let overlay = format!("[plugins.first]\nsource = \"{}\"\n", file.display());
+    let server = Options::reference("clarico").overlay(&overlay).start().await;
+    command(&server, Command::PluginDisable { plugin: "first".into() }).await;
+    std::fs::write(&file, "garbage").unwrap();
+    assert!(refused(&server, reload()).await.contains("plugins.first.source"));
+}
+
+/// One of the two readings under load: its tokens say `audience`, the scope that its policy leaves, and in `sub` which
+/// `backend` of its chain knew the user.
+fn reading(verifier: &Path, rules: &Path, audience: &str, denied: &str, backend: &str) -> String {
     format!(
         "[tokens.access]\naudience = [\"{audience}\"]\n[lockout]\nfree_tries = 1000\n\
          [plugins.first]\nsource = \"{}\"\n[plugins.rules]\nsource = \"{}\"\n\
          [[plugins.rules.config.rules]]\nscopes = [\"{denied}\"]\nusers = [\"nobody\"]\n\
-         [users]\nchain = [\"first\", \"local\"]\n[scopes]\npolicies = [\"rules\"]\n",
+         [plugins.{backend}]\nsource = \"builtin:accounts\"\n\
+         [users]\nchain = [\"first\", \"{backend}\"]\n[scopes]\npolicies = [\"rules\"]\n",
         verifier.display(),
         rules.display()
     )
 }
 
-/// Which reading a token is of.
-fn audience_and_scope(token: &str) -> (String, String) {
+/// Which reading a token is of: its audience, scope and subject.
+fn facts(token: &str) -> (String, String, String) {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let claims = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap();
     let claims: Value = serde_json::from_slice(&claims).unwrap();
     let audience = claims["aud"].as_str().or(claims["aud"][0].as_str()).unwrap();
-    (audience.to_owned(), claims["scope"].as_str().unwrap().to_owned())
+    let text = |name: &str| claims[name].as_str().unwrap().to_owned();
+    (audience.to_owned(), text("scope"), text("sub"))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -281,16 +338,28 @@ async fn no_login_fails_or_sees_half_a_reload_while_the_server_is_reloaded() {
     install("tests/hostile", &verifier).await;
     install("plugins/scope-rules", &rules).await;
     let readings = [
-        reading(&verifier, &rules, "https://a.example", "write"),
-        reading(&verifier, &rules, "https://b.example", "read"),
+        reading(&verifier, &rules, "https://a.example", "write", "local"),
+        reading(&verifier, &rules, "https://b.example", "read", "others"),
     ];
     let options = Options { real_clock: true, ..Options::reference("clarico").overlay(&readings[0]) };
     let server = Arc::new(options.start().await);
     join_all((0..CALLERS).map(async |caller| server.user(&format!("user{caller}"), "correct horse").await)).await;
+    // Each backend's users are people of their own.
+    let mut subjects = [Vec::new(), Vec::new()];
+    for reading in [1, 0] {
+        write(&server, &readings[reading]);
+        command(&server, reload()).await;
+        for caller in 0..CALLERS {
+            let token = server.caller().post("/token", &LOGIN.replace("ann", &format!("user{caller}"))).await;
+            subjects[reading].push(facts(&token.field("access_token")).2);
+        }
+    }
+    let subjects = Arc::new(subjects);
     let (done, progress, seen) =
         (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()), Arc::new([0, 0].map(AtomicUsize::new)));
     let callers = (0..CALLERS).map(|caller| {
         let (server, done, progress, seen) = (server.clone(), done.clone(), progress.clone(), seen.clone());
+        let subjects = subjects.clone();
         tokio::spawn(async move {
             let http = server.caller();
             let body = format!("grant_type=password&username=user{caller}&password=correct horse");
@@ -298,11 +367,13 @@ async fn no_login_fails_or_sees_half_a_reload_while_the_server_is_reloaded() {
                 let answer = http.post("/token", &body).await;
                 assert_eq!(answer.status, 200, "{}", answer.text);
                 let token = answer.field("access_token");
-                let reading = match audience_and_scope(&token) {
-                    (audience, scope) if audience == "https://a.example" && scope == "read" => 0,
-                    (audience, scope) if audience == "https://b.example" && scope == "write" => 1,
+                let (audience, scope, subject) = facts(&token);
+                let reading = match (audience.as_str(), scope.as_str()) {
+                    ("https://a.example", "read") => 0,
+                    ("https://b.example", "write") => 1,
                     mixed => panic!("half of each: {mixed:?}"),
                 };
+                assert_eq!(subject, subjects[reading][caller], "another chain's user");
                 seen[reading].fetch_add(1, Ordering::SeqCst);
                 progress.notify_one();
             }
@@ -311,12 +382,13 @@ async fn no_login_fails_or_sees_half_a_reload_while_the_server_is_reloaded() {
     let callers: Vec<_> = callers.collect();
     for turn in 1..=reloads {
         while done.load(Ordering::SeqCst) < turn * logins / (reloads + 1) {
-            progress.notified().await;
+            let next = tokio::time::timeout(std::time::Duration::from_secs(60), progress.notified()).await;
+            assert!(next.is_ok(), "the callers have stopped");
         }
         write(&server, &readings[turn % 2]);
         command(&server, reload()).await;
         let token = server.caller().post("/token", &LOGIN.replace("ann", "user0")).await.field("access_token");
-        assert_eq!(audience_and_scope(&token).0, ["https://a.example", "https://b.example"][turn % 2]);
+        assert_eq!(facts(&token).0, ["https://a.example", "https://b.example"][turn % 2]);
     }
     for caller in callers {
         caller.await.unwrap();

@@ -1,7 +1,7 @@
 //! A component's accounts are synced: who vanished there is logged out here.
 
 use crate::plugins::component;
-use pintle::admin::{self, Command, SyncRun};
+use pintle::admin::{self, Command, Question, SyncRun};
 use pintle::clock::SystemClock;
 use pintle::keys::{MasterKey, MasterKeyOrigin};
 use pintle::store::Store;
@@ -104,6 +104,10 @@ async fn a_synced_account_that_vanished_is_logged_out_and_one_that_is_not_named_
     // The verifier has bob again, the sync does not know it yet.
     let server = start(&plugin, r#""bob""#, store).await;
     assert_eq!(log_in(&server, "bob").await.0, 400);
+    let question = Question { username: "bob".into(), password: None, client: None, scopes: Vec::new() };
+    let question = Question { password: Some("s3cret".to_owned().into()), ..question };
+    let answer = admin::execute(&server.app.core(), Command::ExplainLogin(question)).await.unwrap();
+    assert_eq!(answer["hindrance"], "the sync knows the account as gone or disabled", "{answer}");
     let refused = run(&server, false).await.unwrap_err();
     assert!(refused.contains("3 of 3") && refused.contains("--force"), "{refused}");
     assert!(!is_active(&server, &bob).await, "what has ended stays ended");

@@ -10,6 +10,7 @@ use crate::audit::{AuditEvent, AuditKind};
 use crate::config::ConfigErrors;
 use crate::config::model::Config;
 use crate::keys::KeyError;
+use crate::plugin::breaker::BreakerState;
 use crate::plugin::last_run::{self, LastRun};
 use crate::plugin::own_code;
 use crate::plugin::private_dir::hex;
@@ -35,12 +36,24 @@ pub enum ReloadError {
     /// The plugin that was to be reloaded is not in it.
     #[error("the configuration has no plugin `{0}`")]
     NoSuchPlugin(String),
+    /// It takes a sink's plugin away.
+    #[error(
+        "events.sinks: {} still told of events until a restart: a reload can neither remove or rename such a plugin nor \
+         put it in shadow",
+        are(.0)
+    )]
+    SinksStay(Vec<String>),
     /// What it points at cannot be used, or a plugin is not well.
     #[error(transparent)]
     Unusable(#[from] StartError),
     /// The keys that it needs cannot be made.
     #[error(transparent)]
     Keys(#[from] KeyError),
+}
+
+fn are(sinks: &[String]) -> String {
+    let names: Vec<_> = sinks.iter().map(|name| format!("`{name}`")).collect();
+    format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
 }
 
 /// What a reload has changed.
@@ -102,6 +115,10 @@ impl App {
         let source = self.source.as_ref().ok_or(ReloadError::NoSource)?;
         let before = self.generation();
         let (config, needs_restart) = restart::keep(&before.config, source().map_err(ReloadError::Config)?);
+        let stuck = restart::sinks_without_plugin(&config);
+        if !stuck.is_empty() {
+            return Err(ReloadError::SinksStay(stuck));
+        }
         if let Some(name) = named.filter(|name| !config.plugins.contains_key(*name)) {
             return Err(ReloadError::NoSuchPlugin(name.to_owned()));
         }
@@ -121,6 +138,7 @@ impl App {
         let generation = self.foundation.raise(config, loaded, secrets, Some(&before.served.core)).await?;
         self.foundation.keys.reconfigure(key_options(&generation.config)).await?;
         let (clients_added, clients_removed) = clients(&before.config, &generation.config);
+        self.hand_over(&before.registry, &generation.registry, &changes);
         self.live.store(Arc::new(generation));
         self.foundation.events.replace_plugins(sinks);
         self.foundation.supervision.ledgers.install(ledgers);
@@ -149,6 +167,24 @@ impl App {
             last_run,
         };
         plugins::load(config, tools, &cache, faults).await
+    }
+
+    /// Plugins that are as they were go on with their circuit breakers and figures.
+    fn hand_over(&self, before: &Registry, after: &Registry, changes: &[PluginChange]) {
+        let has_changed = |name: &str| changes.iter().any(|change| change.name == name && change.change != "unchanged");
+        for plugin in after.plugins() {
+            let Some(guard) = plugin.guard() else { continue };
+            match before.plugin(&plugin.name).and_then(|before| before.guard()) {
+                Some(before) if !has_changed(&plugin.name) => guard.succeed(before),
+                _ => {}
+            }
+            guard.announce();
+        }
+        let is_gone =
+            |plugin: &&Arc<LoadedPlugin>| after.plugin(&plugin.name).is_none_or(|after| after.guard().is_none());
+        for plugin in before.plugins().filter(is_gone) {
+            (self.foundation.supervision.observer)(&plugin.name, BreakerState::Closed);
+        }
     }
 
     fn is_off(&self, plugin: &str) -> bool {
@@ -223,8 +259,9 @@ fn code(plugin: &Arc<LoadedPlugin>) -> Code {
     }
 }
 
-/// Whether each plugin works. What has changed or was named has to; of the rest none may be worse than before, and that its
-/// backend is down is no reason to refuse a change elsewhere: it is returned as a warning.
+/// Whether each plugin works. What has changed or was named has to; of the rest none may be worse than before, as one whose
+/// secret is another now may be. That its backend is down is no reason to refuse a change elsewhere: it is returned as a
+/// warning. One that is switched off only has to load.
 async fn examine(
     before: &Registry,
     after: &Registry,
@@ -236,7 +273,7 @@ async fn examine(
     let has_changed = |name: &str| changes.iter().any(|change| change.name == name);
     let mut warnings = Vec::new();
     let ask = async |plugin: &Arc<LoadedPlugin>| plugin.health(&CallContext::default()).await;
-    let asked: Vec<_> = after.plugins().filter(|plugin| !is_off(&plugin.name)).collect();
+    let asked: Vec<_> = after.plugins().filter(|plugin| plugin.failure().is_some() || !is_off(&plugin.name)).collect();
     let answers = join_all(asked.iter().map(|plugin| ask(plugin))).await;
     for (plugin, answer) in asked.into_iter().zip(answers) {
         let (name, Err(error)) = (&plugin.name, answer) else { continue };
@@ -244,10 +281,20 @@ async fn examine(
             Some(why) if was_broken(name) => warnings.push(format!("plugin {name} is still not to be had: {why}")),
             Some(why) => faults.add(&format!("plugins.{name}.source"), why),
             None if has_changed(name) => faults.add(&format!("plugins.{name}"), format!("it is not well: {error}")),
+            None if is_well(before, name).await => {
+                faults.add(&format!("plugins.{name}"), format!("it was well and would not be any more: {error}"));
+            }
             None => warnings.push(format!("plugin {name} is not well: {error}")),
         }
     }
     warnings
+}
+
+async fn is_well(registry: &Registry, name: &str) -> bool {
+    match registry.plugin(name) {
+        Some(plugin) => plugin.health(&CallContext::default()).await.is_ok(),
+        None => false,
+    }
 }
 
 /// Clients of the configuration that came, and those that went.

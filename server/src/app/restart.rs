@@ -34,6 +34,13 @@ pub(super) fn keep(running: &Config, read: Config) -> (Config, Vec<&'static str>
     (kept, named)
 }
 
+/// Sinks that go on although nothing is left for them: the configuration was checked with its own sinks, not with these.
+pub(super) fn sinks_without_plugin(kept: &Config) -> Vec<String> {
+    let is_usable = |name: &str| kept.plugins.get(name).is_some_and(|plugin| plugin.shadow.is_none());
+    let names = kept.events.sinks.iter().map(|sink| sink.plugin.clone());
+    names.filter(|name| !is_usable(name)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

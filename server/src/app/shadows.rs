@@ -33,8 +33,14 @@ impl<'a> Shadows<'a> {
         let shadow = |(name, entry): (&String, &'a crate::config::model::PluginEntry)| {
             let live = entry.shadow.as_deref()?;
             let plugin = registry.plugin(name).filter(|plugin| plugin.failure().is_none())?;
-            let sha256 = plugin.code.and_then(|code| code.sha256());
-            let subject = Subject { shadow: name.clone(), live: live.to_owned(), entry: entry.clone(), sha256 };
+            let sha256 = |name: &str| registry.plugin(name)?.code?.sha256();
+            let subject = Subject {
+                shadow: name.clone(),
+                live: live.to_owned(),
+                entry: entry.clone(),
+                sha256: sha256(name),
+                beside: config.plugins.get(live).map(|entry| (entry.clone(), sha256(live))),
+            };
             let ledger = supervision.ledgers.of(subject);
             let pair = Pair::new(ledger.clone(), services.clone(), supervision.compared.clone());
             Some(Shadow { live, plugin, ledger, pair: Arc::new(pair), is_used: AtomicBool::new(false) })

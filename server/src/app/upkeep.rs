@@ -117,6 +117,8 @@ impl Readiness for App {
         for name in plugins::needed(&generation.config) {
             if generation.registry.plugin(name).is_some_and(|plugin| plugin.failure().is_some()) {
                 missing.push(format!("plugin {name} could not be loaded"));
+            } else if self.foundation.supervision.switches.is_off(name) {
+                missing.push(format!("plugin {name} is disabled"));
             }
         }
         missing

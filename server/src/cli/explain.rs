@@ -36,6 +36,9 @@ pub fn login(open: &Opening, json: bool, login: ExplainLogin) -> Result<(), Fail
 fn page(answer: &Value) -> String {
     let mut page = text::table(BACKENDS, rows(&answer["backends"]));
     let _ = write!(page, "\noutcome: {}\n", answer["outcome"].as_str().unwrap_or_default());
+    if let Value::String(why) = &answer["hindrance"] {
+        let _ = writeln!(page, "why:     {}", why);
+    }
     if let Value::Object(identity) = &answer["identity"] {
         let _ = write!(page, "\n{}", text::object(identity));
     }

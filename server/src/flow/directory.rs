@@ -3,7 +3,7 @@
 use super::{Call, Core};
 use crate::oauth::error::OAuthError;
 use crate::oauth::family::AccountRef;
-use crate::plugin::{CallError, Directory};
+use crate::plugin::{CallError, Directory, Fault};
 use lru::LruCache;
 use pintle_plugin_api::{Account, PluginError};
 use std::collections::HashMap;
@@ -105,7 +105,7 @@ pub async fn lookup(core: &Core, call: &Call, reference: &AccountRef) -> Result<
         found => Ok(found),
     });
     core.note_plugin(call, "directory", &named.name, started, &answer, verdict(&answer));
-    match answer.map_err(|ended| ended.error) {
+    match answer {
         Ok(Some(account)) => {
             if !named.stale.is_zero() {
                 core.directories.remember(reference, &account, core.clock.monotonic_ms());
@@ -116,7 +116,8 @@ pub async fn lookup(core: &Core, call: &Call, reference: &AccountRef) -> Result<
             core.directories.forget(reference);
             Ok(None)
         }
-        Err(error @ PluginError::Unavailable(_)) => {
+        // One that the operator has switched off is not down: what it said before does not count.
+        Err(CallError { error: error @ PluginError::Unavailable(_), fault }) if fault != Fault::Disabled => {
             let stale_ms = u64::try_from(named.stale.as_millis()).unwrap_or(u64::MAX);
             let since = core.clock.monotonic_ms().saturating_sub(stale_ms);
             let recalled = if stale_ms == 0 { None } else { core.directories.recall(reference, since) };
@@ -125,7 +126,7 @@ pub async fn lookup(core: &Core, call: &Call, reference: &AccountRef) -> Result<
             }
             recalled.map(Some).ok_or_else(|| broken(&error))
         }
-        Err(error) => Err(broken(&error)),
+        Err(ended) => Err(broken(&ended.error)),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::directory::NamedDirectory;
 use super::mint::{self, Bearer, PolicyStep};
 use super::records::{Identity, identity_key};
-use super::{Call, Core};
+use super::{Call, Core, plugins, sync};
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::error::OAuthError;
 use crate::oauth::family::{AccountRef, Subject};
@@ -31,9 +31,11 @@ pub struct Question<'a> {
 pub struct Explanation {
     /// Every backend of the chain, in order.
     pub backends: Vec<BackendStep>,
-    /// How the login would end: `accepted`, `rejected`, `unknown-user`, `challenge`, `unavailable`; without a password
-    /// `found` or `not-found`.
+    /// How the login would end: `accepted`, `rejected`, `unknown-user`, `challenge`, `unavailable`, `locked-out`; without a
+    /// password `found` or `not-found`, where nothing stands in the way.
     pub outcome: &'static str,
+    /// What stands in the way of a login that the backends would accept.
+    pub hindrance: Option<String>,
     /// Whom it is.
     pub identity: Option<Who>,
     /// What the client would get.
@@ -99,8 +101,13 @@ pub async fn login(core: &Core, call: &Call, question: &Question<'_>) -> Result<
         Some(password) => by_password(core, call, client_id, question.username, password).await,
         None => by_directories(core, call, client_id, question.username).await,
     };
+    let held_back = core.lockout.remaining(question.username).await?;
+    let locked_out = (!held_back.is_zero()).then(|| {
+        ("locked-out", format!("too many logins have failed: none is tried for {} s", held_back.as_secs().max(1)))
+    });
     let Some((backend, accepted)) = found else {
-        return Ok(Explanation { backends, outcome, identity: None, scope: None });
+        let (outcome, hindrance) = ends(outcome, locked_out);
+        return Ok(Explanation { backends, outcome, hindrance, identity: None, scope: None });
     };
     let reference = AccountRef { backend, id: accepted.account.id.clone() };
     let identity = record::load::<Identity>(core.store.as_ref(), &identity_key(&reference)).await?;
@@ -111,8 +118,32 @@ pub async fn login(core: &Core, call: &Call, question: &Question<'_>) -> Result<
         }
         None => None,
     };
+    let hindrance = match locked_out {
+        Some(locked_out) => Some(locked_out),
+        None => hindrance(core, &reference).await?,
+    };
+    let (outcome, hindrance) = ends(outcome, hindrance);
     let who = who(reference, accepted, identity);
-    Ok(Explanation { backends, outcome, identity: Some(who), scope })
+    Ok(Explanation { backends, outcome, hindrance, identity: Some(who), scope })
+}
+
+fn ends(outcome: &'static str, hindrance: Option<(&'static str, String)>) -> (&'static str, Option<String>) {
+    hindrance.map_or((outcome, None), |(outcome, why)| (outcome, Some(why)))
+}
+
+/// What comes after the backends: the sync's word, and the plugins that a token needs. These are not called, as there is no
+/// token to make.
+async fn hindrance(core: &Core, reference: &AccountRef) -> Result<Option<(&'static str, String)>, OAuthError> {
+    if !sync::permits(core, reference).await? {
+        return Ok(Some(("rejected", "the sync knows the account as gone or disabled".to_owned())));
+    }
+    let claims = core.claims.iter().filter(|source| !source.optional).map(|source| &source.name);
+    let needed = claims.chain(core.formats.first().map(|format| &format.name));
+    let broken = needed.filter_map(|name| {
+        let state = plugins::state(core, core.registry.plugin(name)?);
+        (!state.starts_with("ready") && state != "breaker half-open").then(|| format!("plugin {name}: {state}"))
+    });
+    Ok(broken.into_iter().next().map(|why| ("unavailable", why)))
 }
 
 /// The end, the way there, and whom it led to.

@@ -62,7 +62,7 @@ fn info(core: &Core, plugin: &LoadedPlugin) -> PluginInfo {
     }
 }
 
-fn state(core: &Core, plugin: &LoadedPlugin) -> &'static str {
+pub(super) fn state(core: &Core, plugin: &LoadedPlugin) -> &'static str {
     if core.switches.is_off(&plugin.name) {
         return "disabled";
     }

@@ -134,6 +134,18 @@ impl Lockout {
         self.admit_at(subjects.map(|subject| self.live.enter(subject, Doubt::Guess)).collect()).await
     }
 
+    /// How long a try at `account`, the name as typed, would be refused now. Nothing is counted.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn remaining(&self, account: &str) -> Result<Duration, StoreError> {
+        let failures = self.failures(&Subject::account(&self.hash, account).row).await?;
+        match policy::turn(&self.options, failures, 0, self.clock.now_ms()) {
+            Turn::After(remaining) => Ok(remaining),
+            Turn::Now | Turn::AfterAnother => Ok(Duration::ZERO),
+        }
+    }
+
     /// Asks for one try that counts by all of `places`: the name before the address.
     async fn admit_at(self: &Arc<Self>, places: Vec<Place>) -> Result<Admission, AdmitError> {
         let admitted = self.wait_for_turn(places).await;

@@ -57,7 +57,7 @@ pub enum Pass {
 }
 
 /// The breaker. Pure: times are milliseconds of one monotonic clock, passed in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Breaker {
     limits: BreakerLimits,
     /// When a call ended, and whether it was [`Sign::Down`]; the oldest first.
@@ -72,6 +72,13 @@ impl Breaker {
     #[must_use]
     pub const fn new(limits: BreakerLimits) -> Self {
         Self { limits, window: VecDeque::new(), state: BreakerState::Closed, until_ms: 0 }
+    }
+
+    /// One that goes on where this is. What a probe shows this one does not reach the other, so that it probes itself.
+    #[must_use]
+    pub fn successor(&self) -> Self {
+        let state = if self.state == BreakerState::HalfOpen { BreakerState::Open } else { self.state };
+        Self { state, ..self.clone() }
     }
 
     /// Whether calls get through now.

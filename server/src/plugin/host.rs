@@ -7,7 +7,7 @@ use super::outbound::Outbound;
 use super::{Fault, HostServices};
 use pintle_plugin_api::{Account, AccountVerdict, Attr, HttpRequest, HttpResponse, PluginError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{Notify, Semaphore};
 use zeroize::Zeroizing;
@@ -209,6 +209,8 @@ pub struct CallHost {
     closed: AtomicBool,
     fault: OnceLock<Fault>,
     closing: Notify,
+    /// Requests that wait for an upstream.
+    requests: AtomicUsize,
     /// Given back when the last user of this call is gone, which for a native thread may be after the timeout.
     _permit: Option<Permit>,
 }
@@ -224,7 +226,8 @@ impl CallHost {
         permit: Option<Permit>,
     ) -> Self {
         let (closed, closing, fault) = (AtomicBool::new(false), Notify::new(), OnceLock::new());
-        Self { plugin, request_id: request_id.into(), limits, issue, closed, closing, fault, _permit: permit }
+        let requests = AtomicUsize::new(0);
+        Self { plugin, request_id: request_id.into(), limits, issue, closed, closing, fault, requests, _permit: permit }
     }
 
     /// What holds outside of calls too: log, clock, random, config.
@@ -279,6 +282,11 @@ impl CallHost {
     /// Why a call that has ended without an answer did.
     pub(super) fn fault(&self) -> Fault {
         self.fault.get().copied().unwrap_or(Fault::Failed)
+    }
+
+    /// Whether it waits for an upstream.
+    pub(super) fn is_in_request(&self) -> bool {
+        self.requests.load(Ordering::SeqCst) > 0
     }
 
     /// Whether the call is over.
@@ -412,6 +420,7 @@ impl CallHost {
         let Some(network) = &self.plugin.network else {
             return Err(PluginError::Denied("the plugin's entry grants no `network`".to_owned()));
         };
+        let _in_request = InRequest::new(&self.requests);
         network.send(request, &self.plugin.secrets, self.limits.wall).await
     }
 
@@ -425,6 +434,22 @@ impl CallHost {
     fn open(&self, interface: Interface) -> Result<(), PluginError> {
         self.still_open()?;
         self.plugin.allow(interface)
+    }
+}
+
+/// A request that waits for an upstream.
+struct InRequest<'a>(&'a AtomicUsize);
+
+impl<'a> InRequest<'a> {
+    fn new(requests: &'a AtomicUsize) -> Self {
+        requests.fetch_add(1, Ordering::SeqCst);
+        Self(requests)
+    }
+}
+
+impl Drop for InRequest<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

@@ -23,6 +23,11 @@ const MAX_META_BYTES: usize = 4 * 1024;
 /// that a packaging does not implement is one that it lacks.
 #[async_trait]
 pub trait Packaging: Send + Sync {
+    /// Whether a call can wait for nothing but the host's functions: one that is in none of them computes.
+    fn waits_in_host_only(&self) -> bool {
+        false
+    }
+
     /// `lifecycle.health`.
     async fn health(&self, host: Arc<CallHost>, call: CallContext) -> Result<(), PluginError>;
 
@@ -219,7 +224,9 @@ impl Hosted {
         let closes = Closes(Arc::clone(&host));
         let deadline_ms = u32::try_from(wall.as_millis()).unwrap_or(u32::MAX);
         let call = CallContext { deadline_ms, ..call.clone() };
-        match tokio::time::timeout(wall, start(host, call)).await {
+        // It outlives the timeout, so that what it waited for can be seen.
+        let mut running = std::pin::pin!(start(host, call));
+        match tokio::time::timeout(wall, running.as_mut()).await {
             Ok(answer) => {
                 let answer = answer.map_err(|error| CallError { error, fault: closes.0.fault() });
                 if let Some(ticket) = &mut ticket {
@@ -229,7 +236,7 @@ impl Hosted {
             }
             Err(_) => {
                 if let Some(ticket) = &mut ticket {
-                    ticket.timed_out();
+                    ticket.timed_out(!self.packaging.waits_in_host_only() || closes.0.is_in_request());
                 }
                 let error = PluginError::Unavailable(format!("no answer within {deadline_ms} ms"));
                 Err(CallError { error, fault: Fault::TimedOut })

@@ -143,6 +143,10 @@ pub trait HostServices: Send + Sync + 'static {
     fn hashing(&self) -> Option<Capacity> {
         None
     }
+    /// Whether passwords wait for the hashing threads.
+    fn is_hashing_busy(&self) -> bool {
+        false
+    }
     /// Signs; the caller has checked that the input is what may be signed.
     fn sign(&self, key_id: &str, alg: &str, input: &[u8]) -> Result<Vec<u8>, PluginError>;
     /// Checks a signature; false for an unknown key.

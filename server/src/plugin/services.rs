@@ -86,6 +86,10 @@ impl HostServices for CoreServices {
         Some(self.hasher.capacity())
     }
 
+    fn is_hashing_busy(&self) -> bool {
+        self.hasher.queued() > 0
+    }
+
     fn sign(&self, key_id: &str, alg: &str, input: &[u8]) -> Result<Vec<u8>, PluginError> {
         let algorithm = Algorithm::from_name(alg).ok_or_else(|| unknown_algorithm(alg))?;
         self.keys.sign(key_id, algorithm, input).map_err(|error: KeyError| PluginError::Denied(error.to_string()))

@@ -99,6 +99,22 @@ impl Guard {
         }
     }
 
+    /// Goes on with what `before`, of the same plugin, has seen.
+    pub fn succeed(&self, before: &Self) {
+        if let (Some(own), Some(former)) = (&self.breaker, &before.breaker) {
+            *lock(own) = lock(former).successor();
+        }
+        self.calls.store(before.calls.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.failures.store(before.failures.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// Tells how the breaker is.
+    pub fn announce(&self) {
+        if let Some(state) = self.breaker() {
+            (self.observer)(&self.plugin, state);
+        }
+    }
+
     /// Lets a call through.
     ///
     /// # Errors
@@ -173,9 +189,10 @@ impl Ticket<'_> {
         self.count(answer.is_err());
     }
 
-    /// It did not within its wall time.
-    pub fn timed_out(&mut self) {
-        self.sign = Sign::Down;
+    /// It did not within its wall time. That says something of its backend only where it may have waited for that: many
+    /// calls that compute at once, as hostile requests may make them, have no time to end by themselves.
+    pub fn timed_out(&mut self, may_have_waited: bool) {
+        self.sign = if may_have_waited { Sign::Down } else { Sign::None };
         self.count(true);
     }
 

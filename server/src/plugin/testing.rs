@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use pintle_plugin_api::{Account, AccountVerdict, PluginError};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::Barrier;
 
@@ -19,6 +19,7 @@ pub(crate) struct FakeServices {
     hanging: AtomicUsize,
     hashing: AtomicUsize,
     most_hashing: AtomicUsize,
+    hashing_busy: AtomicBool,
 }
 
 /// Where two calls wait for each other.
@@ -34,6 +35,11 @@ impl FakeServices {
     /// How many calls got to where they get no answer.
     pub(crate) fn hanging(&self) -> usize {
         self.hanging.load(Ordering::SeqCst)
+    }
+
+    /// What the host says of its hashing threads.
+    pub(crate) fn set_hashing_busy(&self, busy: bool) {
+        self.hashing_busy.store(busy, Ordering::SeqCst);
     }
 
     /// The most passwords that were being checked at a time.
@@ -99,6 +105,10 @@ impl HostServices for FakeServices {
         tokio::task::yield_now().await;
         self.hashing.fetch_sub(1, Ordering::SeqCst);
         Ok(phc.as_bytes() == password)
+    }
+
+    fn is_hashing_busy(&self) -> bool {
+        self.hashing_busy.load(Ordering::SeqCst)
     }
 
     fn sign(&self, _key_id: &str, _alg: &str, input: &[u8]) -> Result<Vec<u8>, PluginError> {

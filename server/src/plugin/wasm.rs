@@ -224,6 +224,10 @@ impl WasmPlugin {
 
 #[async_trait]
 impl Packaging for WasmPlugin {
+    fn waits_in_host_only(&self) -> bool {
+        true
+    }
+
     async fn health(&self, host: Arc<CallHost>, call: CallContext) -> Result<(), PluginError> {
         let call = call.into();
         let answer = self

@@ -87,3 +87,16 @@ fn a_call_from_before_it_opened_decides_nothing() {
     breaker.record(5_001, Pass::Ordinary, Sign::Up);
     assert_eq!(breaker.state(), BreakerState::HalfOpen);
 }
+
+#[test]
+fn a_successor_goes_on_and_probes_itself() {
+    let mut successor = opened().successor();
+    assert_eq!((successor.state(), successor.admit(4_999)), (BreakerState::Open, None));
+    let mut probing = opened();
+    assert_eq!(probing.admit(5_000), Some(Pass::Probe));
+    let mut successor = probing.successor();
+    assert_eq!(successor.admit(5_000), Some(Pass::Probe), "it does not wait for an answer that the other one gets");
+    let mut counting = after(&[Sign::Down; 3]).successor();
+    counting.record(0, Pass::Ordinary, Sign::Down);
+    assert_eq!(counting.state(), BreakerState::Open);
+}

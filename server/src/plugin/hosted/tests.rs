@@ -30,6 +30,10 @@ impl Evil {
 
 #[async_trait]
 impl Packaging for Evil {
+    fn waits_in_host_only(&self) -> bool {
+        self.how == "loop"
+    }
+
     async fn health(&self, host: Arc<CallHost>, call: CallContext) -> Result<(), PluginError> {
         *self.kept.lock().unwrap() = Some(host);
         if self.how == "hang" {
@@ -53,6 +57,9 @@ impl Packaging for Evil {
         _call: CallContext,
         _query: ScopeQuery,
     ) -> Result<ScopeDecision, PluginError> {
+        if self.how == "loop" || self.how == "wait" {
+            std::future::pending::<()>().await;
+        }
         Err(lacks(Kind::ScopePolicy))
     }
 
@@ -145,4 +152,25 @@ async fn a_call_that_is_turned_away_was_not_the_plugins_doing() {
     let _running = hosted.enter().await.unwrap();
     let ended = hosted.validate(&CallContext::default(), "x").await.unwrap_err();
     assert_eq!(ended.fault, Fault::Overloaded);
+}
+
+/// Requests that make a guest loop must not shut its backend for others, even where so many do so at once that none spends
+/// its processor time in its wall time.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_ran_out_of_time_while_it_computed_says_nothing_of_the_backend() {
+    use crate::config::model::BreakerLimits;
+    use crate::plugin::breaker::BreakerState;
+    use crate::plugin::supervision::{Guard, Supervision};
+    for (how, expected) in [("loop", BreakerState::Closed), ("wait", BreakerState::Open)] {
+        let limits = BreakerLimits { share: 50, calls: 2, open_for: Duration::from_secs(5) };
+        let services = Arc::new(FakeServices::default());
+        let guard = Guard::new("p", Some(limits), &Supervision::default(), services);
+        let hosted = hosted(Evil { how, ..Evil::default() }, 1_000).guarded_by(guard);
+        for _ in 0..2 {
+            let ended = hosted.evaluate(&CallContext::default(), ScopeQuery::default()).await.unwrap_err();
+            assert_eq!(ended.fault, Fault::TimedOut);
+        }
+        let guard = hosted.guard().unwrap();
+        assert_eq!((guard.breaker(), guard.tally().failures), (Some(expected), 2), "{how}");
+    }
 }

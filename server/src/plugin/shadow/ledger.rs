@@ -26,6 +26,8 @@ pub struct Subject {
     pub entry: PluginEntry,
     /// Which code it is.
     pub sha256: Option<[u8; 32]>,
+    /// The live plugin's entry and code; none of an embedding program's own.
+    pub beside: Option<(PluginEntry, Option<[u8; 32]>)>,
 }
 
 /// One fact of two answers to one question.
@@ -62,8 +64,8 @@ pub struct Sum {
     pub same: u64,
     /// Answers that did not.
     pub different: u64,
-    /// Questions that one of them was not asked: too many calls at once, a plugin that is disabled or whose circuit
-    /// breaker is open, the second step of a login.
+    /// Questions that one of them was not asked: too many calls at once, passwords that wait to be hashed, a plugin that is
+    /// disabled or whose circuit breaker is open, the second step of a login.
     pub skipped: u64,
     /// What the live plugin took for an answer that was compared, on average, in milliseconds.
     pub live_ms: u64,

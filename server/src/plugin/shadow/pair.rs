@@ -4,6 +4,7 @@ use super::facts::Facts;
 use super::ledger::{Answer, Ledger, Question};
 use crate::plugin::HostServices;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// What a question to both of them showed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,18 +32,22 @@ impl Comparison {
 /// Told of a shadow's name and what a question showed.
 pub type Observer = Arc<dyn Fn(&str, Comparison) + Send + Sync>;
 
+/// Questions to one shadow at a time: it must not crowd out what is live.
+const MAX_AT_ONCE: usize = 4;
+
 /// Compares a shadow's answers and writes them down.
 pub struct Pair {
     ledger: Arc<Ledger>,
     services: Arc<dyn HostServices>,
     observer: Observer,
+    room: Arc<Semaphore>,
 }
 
 impl Pair {
     /// A shadow whose answers go to `ledger`.
     #[must_use]
     pub fn new(ledger: Arc<Ledger>, services: Arc<dyn HostServices>, observer: Observer) -> Self {
-        Self { ledger, services, observer }
+        Self { ledger, services, observer, room: Arc::new(Semaphore::new(MAX_AT_ONCE)) }
     }
 
     pub(super) fn now_ms(&self) -> u64 {
@@ -54,7 +59,8 @@ impl Pair {
         (self.observer)(self.ledger.shadow(), Comparison::Skipped);
     }
 
-    /// Asks the shadow, beside whoever waits for the live answer, where that is one (`live`, since `started_ms`).
+    /// Asks the shadow, beside whoever waits for the live answer, where that is one (`live`, since `started_ms`); not while
+    /// the machine has better things to do.
     pub(super) fn ask(
         self: &Arc<Self>,
         question: Question,
@@ -62,10 +68,12 @@ impl Pair {
         live: Option<Facts>,
         shadow: impl Future<Output = Option<Facts>> + Send + 'static,
     ) {
-        let Some(facts) = live else { return self.skip() };
+        let Some(facts) = live.filter(|_| !self.services.is_hashing_busy()) else { return self.skip() };
+        let Ok(turn) = Arc::clone(&self.room).try_acquire_owned() else { return self.skip() };
         let (pair, asked_ms) = (Arc::clone(self), self.now_ms());
         let live = Answer { facts, ms: asked_ms.saturating_sub(started_ms) };
         tokio::spawn(async move {
+            let _turn = turn;
             match shadow.await {
                 Some(facts) => {
                     let ms = pair.now_ms().saturating_sub(asked_ms);

@@ -8,6 +8,7 @@ use pintle_plugin_api::{
     Accepted, Account, CallContext, Challenge, PluginError, ScopeDecision, VerifyOutcome, VerifyRequest,
 };
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -97,9 +98,10 @@ fn what_is_shown_steers_no_terminal_and_long_texts_differ_behind_their_cut() {
     assert!(found.len() == 1 && found[0].1.len() < 300 && found[0].1 != found[0].2, "{found:?}");
 }
 
-/// Answers what it is told to, in order, and accepts ann after that.
+/// Answers what it is told to, in order, and accepts ann after that; never where it hangs.
 #[derive(Default)]
 struct Script {
+    hangs: AtomicBool,
     answers: Mutex<VecDeque<Answer>>,
     asked: Mutex<Vec<Option<String>>>,
 }
@@ -108,6 +110,9 @@ struct Script {
 impl UserVerifier for Script {
     async fn verify(&self, _call: &CallContext, request: VerifyRequest) -> Answer {
         self.asked.lock().unwrap().push(request.username);
+        if self.hangs.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         self.answers.lock().unwrap().pop_front().unwrap_or_else(|| accepted(ann()))
     }
 }
@@ -116,6 +121,7 @@ struct Bench {
     live: Arc<Script>,
     shadow: Arc<Script>,
     ledger: Arc<Ledger>,
+    services: Arc<FakeServices>,
     beside: Beside<dyn UserVerifier>,
     seen: UnboundedReceiver<Comparison>,
 }
@@ -134,7 +140,7 @@ fn subject(sha256: u8) -> Subject {
         allow_downgrade: false,
         shadow: Some("old".to_owned()),
     };
-    Subject { shadow: "new".to_owned(), live: "old".to_owned(), entry, sha256: Some([sha256; 32]) }
+    Subject { shadow: "new".to_owned(), live: "old".to_owned(), entry, sha256: Some([sha256; 32]), beside: None }
 }
 
 impl Bench {
@@ -142,10 +148,11 @@ impl Bench {
         let (tell, seen) = unbounded_channel();
         let observer = Arc::new(move |_: &str, comparison| tell.send(comparison).unwrap());
         let ledger = Ledgers::default().of(subject(1));
-        let pair = Arc::new(Pair::new(ledger.clone(), Arc::new(FakeServices::default()), observer));
+        let services = Arc::new(FakeServices::default());
+        let pair = Arc::new(Pair::new(ledger.clone(), services.clone(), observer));
         let (live, shadow) = (Arc::new(Script::default()), Arc::new(Script::default()));
         let beside = Beside::new(live.clone() as Arc<dyn UserVerifier>, shadow.clone(), pair);
-        Self { live, shadow, ledger, beside, seen }
+        Self { live, shadow, ledger, services, beside, seen }
     }
 
     async fn ask(&mut self, username: &str, state: Option<Vec<u8>>) -> (Answer, Comparison) {
@@ -210,4 +217,19 @@ async fn a_ledger_is_bounded_and_goes_on_while_its_shadow_stays_the_same() {
     let kept = bench.ledger.differences();
     assert_eq!((bench.ledger.sum().different, kept.len()), (600, 500));
     assert_eq!(kept.last().and_then(|last| last.user.as_deref()), Some("599"));
+}
+
+#[tokio::test]
+async fn a_shadow_is_not_asked_while_passwords_wait_or_while_it_is_busy() {
+    let mut bench = Bench::new();
+    bench.services.set_hashing_busy(true);
+    assert_eq!(bench.ask("ann", None).await, (accepted(ann()), Comparison::Skipped));
+    assert!(bench.shadow.asked.lock().unwrap().is_empty());
+    bench.services.set_hashing_busy(false);
+    bench.shadow.hangs.store(true, Ordering::SeqCst);
+    let request = || VerifyRequest { username: Some("ann".to_owned()), ..VerifyRequest::default() };
+    for _ in 0..4 {
+        assert_eq!(bench.beside.verify(&CallContext::default(), request()).await, accepted(ann()));
+    }
+    assert_eq!(bench.ask("ann", None).await, (accepted(ann()), Comparison::Skipped), "a fifth at a time");
 }
