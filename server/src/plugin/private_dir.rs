@@ -38,8 +38,19 @@ impl PrivateDir {
     /// # Errors
     /// When it cannot be read, is a link, belongs to somebody else, or lets others write.
     pub fn read(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
+        let Some(mut file) = self.open_file(name)? else { return Ok(None) };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(Some(bytes))
+    }
+
+    /// A file to be read; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn open_file(&self, name: &str) -> io::Result<Option<File>> {
         let path = self.path(name);
-        let mut file = match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(&path) {
+        let file = match OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW).open(&path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -48,9 +59,7 @@ impl PrivateDir {
         if !metadata.is_file() || metadata.uid() != effective_user() || metadata.mode() & 0o022 != 0 {
             return Err(refused(&path, "is not a file that only the server's user can write"));
         }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(Some(bytes))
+        Ok(Some(file))
     }
 
     /// Puts a file there as a whole or not at all; an older one is replaced, never changed.

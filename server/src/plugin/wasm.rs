@@ -28,6 +28,7 @@ use pintle_plugin_api::{
     SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest,
 };
 use room::Room;
+use sha2::{Digest, Sha256};
 use state::State;
 use std::io;
 use std::sync::Arc;
@@ -79,7 +80,12 @@ impl WasmHost {
     /// What is wrong with the component: no component, an import that nobody knows, no lifecycle, no kind, an export
     /// whose type differs from the contract's.
     pub fn load(&self, bytes: &[u8], reuse: u32) -> Result<WasmPlugin, String> {
-        let component = cache::component(&self.engine, bytes, self.known.as_ref(), self.cache.as_ref())
+        self.load_hashed(bytes, &Sha256::digest(bytes).into(), reuse)
+    }
+
+    /// As [`Self::load`], where the SHA-256 of `bytes` was computed a moment ago.
+    pub(super) fn load_hashed(&self, bytes: &[u8], sha256: &[u8; 32], reuse: u32) -> Result<WasmPlugin, String> {
+        let component = cache::component(&self.engine, bytes, sha256, self.known.as_ref(), self.cache.as_ref())
             .map_err(|error| format!("not a component of this contract: {}", one_line(&error)))?;
         check_imports(&self.engine, &component)?;
         let instance = self.linker.instantiate_pre(&component).map_err(|error| one_line(&error))?;

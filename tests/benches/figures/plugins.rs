@@ -146,9 +146,11 @@ async fn loads(app: &App, config: &Config, folder: &Path) {
         resolver: Arc::new(SystemResolver),
         last_run: LastRun::default(),
     };
-    for (name, shown, bar) in
-        [("fresh", "Rust", Bar::Below(5.0)), ("javascript", "JavaScript", Bar::None), ("python", "Python", Bar::None)]
-    {
+    for (name, shown, bar) in [
+        ("fresh", "Rust", Bar::Below(5.0)),
+        ("javascript", "JavaScript", Bar::Below(5.0)),
+        ("python", "Python", Bar::None),
+    ] {
         let entries = BTreeMap::from([(name.to_owned(), config.plugins[name].clone())]);
         let mut millis = Vec::new();
         for _ in 0..=LOADS {

@@ -198,7 +198,11 @@ impl<'a> Loader<'a> {
         host: Arc<PluginHost>,
     ) -> Result<Ready, Failure> {
         let reuse = entry.reuse;
-        let plugin = blocking(move || wasm.load(&bytes, reuse)).await?;
+        let plugin = blocking(move || match code {
+            Code::File(sha256) => wasm.load_hashed(&bytes, &sha256, reuse),
+            Code::Own => wasm.load(&bytes, reuse),
+        })
+        .await?;
         let limits = Limits::new(entry.limits.clone()).of_lifecycle();
         let call = || Arc::new(CallHost::new(Arc::clone(&host), "", limits, None, None));
         let described = async {

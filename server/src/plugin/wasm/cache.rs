@@ -1,23 +1,31 @@
 //! Compiled components. Loading one runs it as machine code, so the cache trusts only what it wrote itself: a private
-//! folder, the server's own files, and a checksum against a write that a power cut tore.
+//! folder, the server's own files, and a checksum against damage. It is mapped, not read: a component in Python has tens of
+//! megabytes of code, of which a call touches few.
 
-use crate::plugin::private_dir::{PrivateDir, sha256_hex};
-use sha2::{Digest, Sha256};
+use crate::plugin::private_dir::{PrivateDir, hex};
+use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Read};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-const CHECKSUM_BYTES: usize = 32;
+/// At the end of the file: what goes before it is found by its own offsets.
+const CHECKSUM_BYTES: usize = 4;
+/// Of one read while the checksum is computed.
+const CHUNK_BYTES: usize = 256 * 1024;
 
 /// The component of these bytes, from one of the folders, or compiled and put into `cache`. Takes seconds for large ones:
 /// never on a request.
+///
+/// - `sha256`: of the bytes
 pub(super) fn component(
     engine: &Engine,
     bytes: &[u8],
+    sha256: &[u8; 32],
     known: Option<&PrivateDir>,
     cache: Option<&PrivateDir>,
 ) -> wasmtime::Result<Component> {
-    let name = name(engine, bytes);
+    let name = name(engine, sha256);
     if let Some(component) = known.into_iter().chain(cache).find_map(|folder| load(engine, folder, &name)) {
         return Ok(component);
     }
@@ -31,25 +39,42 @@ pub(super) fn component(
 }
 
 /// The component's hash and the engine's: another wasmtime, CPU or setting compiles anew.
-fn name(engine: &Engine, bytes: &[u8]) -> String {
+fn name(engine: &Engine, sha256: &[u8; 32]) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
-    format!("{}-{:016x}.cwasm", sha256_hex(bytes), hasher.finish())
+    format!("{}-{:016x}.cwasm", hex(sha256), hasher.finish())
 }
 
 fn load(engine: &Engine, cache: &PrivateDir, name: &str) -> Option<Component> {
-    let file = cache.read(name).inspect_err(|error| tracing::warn!(%error, "a cached plugin is not used")).ok()??;
-    let (checksum, compiled) = file.split_at_checked(CHECKSUM_BYTES)?;
-    if Sha256::digest(compiled)[..] != *checksum {
-        return None;
+    let is_whole = |file: File| is_whole(file).map(|whole| whole.then_some(()));
+    let opened = cache.open_file(name).and_then(|file| file.map_or(Ok(None), is_whole));
+    opened.inspect_err(|error| tracing::warn!(%error, "a cached plugin is not used")).ok()??;
+    // SAFETY: `save` of this server's user wrote this file: folder, owner, mode and checksum were just checked. Nobody else
+    // can put another there, and the server replaces its files and never changes them.
+    unsafe { Component::deserialize_file(engine, cache.path(name)) }.ok()
+}
+
+/// Whether the file ends with the checksum of what is before.
+fn is_whole(mut file: File) -> io::Result<bool> {
+    let length = file.metadata()?.len();
+    let Some(compiled) = length.checked_sub(CHECKSUM_BYTES as u64) else { return Ok(false) };
+    let mut checksum = crc32fast::Hasher::new();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut before = file.by_ref().take(compiled);
+    loop {
+        match before.read(&mut chunk)? {
+            0 => break,
+            read => checksum.update(&chunk[..read]),
+        }
     }
-    // SAFETY: `save` of this server's user wrote these bytes: folder, owner, mode and checksum were just checked.
-    unsafe { Component::deserialize(engine, compiled) }.ok()
+    let mut expected = [0; CHECKSUM_BYTES];
+    file.read_exact(&mut expected)?;
+    Ok(checksum.finalize().to_le_bytes() == expected)
 }
 
 fn save(component: &Component, cache: &PrivateDir, name: &str) -> wasmtime::Result<()> {
-    let compiled = component.serialize()?;
-    let file = [&Sha256::digest(&compiled)[..], &compiled].concat();
+    let mut file = component.serialize()?;
+    file.extend(crc32fast::hash(&file).to_le_bytes());
     cache.write(name, &file)?;
     Ok(())
 }
