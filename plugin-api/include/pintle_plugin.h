@@ -3,7 +3,7 @@
  *
  * A plugin is a shared library that exports one function, pintle_plugin_entry_v1. It returns a table; the server checks
  * magic, major and size, reads manifest_json, and makes one instance for each [plugins.<name>] entry of its config.
- * What the methods mean is in plugin-api/wit/pintle.wit: this file is that contract as C.
+ * What the methods mean is in pintle.wit, the contract, of which this file is the C form: it is in wit/ beside include/.
  *
  * PAYLOADS. Requests and answers are UTF-8 JSON without a byte order mark; slices are not NUL-terminated.
  *   - a record is an object; WIT's names in snake case (`request-id` is "request_id")

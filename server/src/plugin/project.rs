@@ -114,7 +114,7 @@ impl Project {
         check_name(&self.name)?;
         let own: &[&[Template]] = match (self.language, self.native) {
             (Language::Rust, _) => &[SHARED, files::RUST, RUST_SDK, WIT],
-            (Language::C, true) => &[SHARED, files::C, C_SDK],
+            (Language::C, true) => &[SHARED, files::C, C_SDK, WIT],
             (Language::C, false) => &[SHARED, files::C_WASM, C_SDK, WIT],
             (Language::JavaScript, false) => &[SHARED, files::JAVASCRIPT, WIT],
             (Language::Python, false) => &[SHARED, files::PYTHON, WIT],
@@ -131,7 +131,7 @@ impl Project {
                 "the crate `pintle-plugin-api` with the contract (`sdk/wit/pintle.wit`). `cargo doc --open` has its tutorial."
             }
             (Language::C, true) => {
-                "`include/pintle_plugin.h` is the whole contract, `include/pintle_json.h` reads and writes its JSON."
+                "the contract (`sdk/wit/pintle.wit` says what the calls mean), `include/pintle_plugin.h`, which is that contract as C, and `include/pintle_json.h`, which reads and writes its JSON."
             }
             (Language::C, false) => {
                 "the contract (`sdk/wit/pintle.wit`), and `include/pintle_json.h`, which reads JSON. Who owns which memory is said at the head of `src/plugin.c`."
@@ -159,8 +159,8 @@ impl Project {
 fn check_name(name: &str) -> Result<(), ProjectError> {
     let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
     let hyphens = name.ends_with('-') || name.contains("--");
-    // `test` and the like are no names of crates.
-    let reserved = ["test", "core", "std", "alloc", "sdk"].contains(&name);
+    // `test` and the like are no names of crates; the last is that of the SDK, on which the project depends.
+    let reserved = ["test", "core", "std", "alloc", "sdk", "pintle-plugin-api"].contains(&name);
     if plain && !hyphens && !reserved && name.starts_with(|c: char| c.is_ascii_lowercase()) && name.len() <= 64 {
         Ok(())
     } else {

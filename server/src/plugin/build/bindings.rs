@@ -44,7 +44,11 @@ mod tests {
     use std::path::PathBuf;
 
     fn project(into: &Path) -> PathBuf {
-        Project { name: "crm".to_owned(), language: Language::C, native: false }.make(into).unwrap()
+        named(into, "crm")
+    }
+
+    fn named(into: &Path, name: &str) -> PathBuf {
+        Project { name: name.to_owned(), language: Language::C, native: false }.make(into).unwrap()
     }
 
     #[test]
@@ -63,6 +67,15 @@ mod tests {
         std::fs::write(&world, text.replace("import pintle:plugin/crypto@1.0.0;", import)).unwrap();
         write(&project, &bindings).unwrap();
         assert!(header().contains("bool pintle_plugin_kv_get("));
+    }
+
+    #[test]
+    fn a_project_may_be_called_as_a_keyword_of_wit() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["type", "stream", "record", "list", "resource", "world", "string", "u8"] {
+            let project = named(folder.path(), name);
+            write(&project, &project.join("build/bindings")).unwrap_or_else(|error| panic!("{name}: {error}"));
+        }
     }
 
     #[test]

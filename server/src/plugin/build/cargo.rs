@@ -1,6 +1,9 @@
 //! Asking cargo: which package a folder holds, and to build it.
 
-use super::{BuildError, BuildOptions, Toolchain, process, toolchain::TARGET};
+use super::{
+    BuildError, BuildOptions, Toolchain, process,
+    toolchain::{self, TARGET},
+};
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -116,6 +119,7 @@ impl Package {
         }
         let target_dir = self.target_dir.join("pintle-native");
         let mut command = self.rustc(toolchain, options, &target_dir);
+        toolchain::keep_own_paths(&self.directory, &mut command);
         // The SDK stops panics at the C border; an abort would take the server with it.
         command.args(["--features", "export"]).env("CARGO_PROFILE_RELEASE_PANIC", "unwind");
         process::run(&mut command, progress)?.map_err(BuildError::Cargo)?;
@@ -143,4 +147,37 @@ fn no_crate(directory: &Path) -> String {
         ""
     };
     format!("{} holds no Rust crate{hint}", directory.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A crate that compiles only with `--cfg vendor_flag`, in a folder whose path has a blank or none.
+    fn built(folder: &str, rustflags: &str) -> Result<PathBuf, BuildError> {
+        let temporary = tempfile::tempdir().unwrap();
+        let crate_dir = temporary.path().join(folder);
+        let write = |path: &str, text: &str| {
+            let path = crate_dir.join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("Cargo.toml", "[package]\nname = \"crm\"\nedition = \"2021\"\n[features]\nexport = []\n[workspace]\n");
+        write("src/lib.rs", "#[cfg(not(vendor_flag))]\ncompile_error!(\"the flag is lost\");\n");
+        write(".cargo/config.toml", &format!("[build]\nrustflags = {rustflags}\n"));
+        let options = BuildOptions { offline: true, ..BuildOptions::default() };
+        let native = Package::find(&crate_dir, &Toolchain::ambient(), &options)?;
+        native.build_native(&Toolchain::ambient(), &options, &mut |_| {})?;
+        let toolchain = Toolchain::find()?;
+        Package::find(&crate_dir, &toolchain, &options)?.build_wasm(&toolchain, &options, &mut |_| {})
+    }
+
+    #[test]
+    fn a_crate_keeps_the_flags_of_its_own() {
+        built("crm", r#"["--cfg", "vendor_flag"]"#).unwrap();
+        built("crm", r#""--cfg vendor_flag""#).unwrap();
+        built("my crm", r#"["--cfg", "vendor_flag"]"#).unwrap();
+        let error = built("crm", r#"["--cfg", "other_flag"]"#).unwrap_err();
+        assert!(error.to_string().contains("the flag is lost"), "{error}");
+    }
 }

@@ -84,19 +84,33 @@ impl Toolchain {
     /// What makes a cargo command compile the crate in `directory` to Wasm.
     pub(super) fn target_wasm(&self, directory: &Path, command: &mut Command) {
         command.args(["--target", TARGET]);
-        let mut flags = cargo_home().map(|home| without_own_paths(directory, &home)).unwrap_or_default();
-        if matches!(self, Self::FromSource { .. }) {
-            flags.push("-Clinker-flavor=wasm-ld".to_owned());
-        }
-        command.arg("--config").arg(format!("target.{TARGET}.rustflags={}", toml::Value::from(flags)));
-        if let Self::FromSource { linker, .. } = self {
-            command
-                .arg("-Zbuild-std=std,panic_abort")
-                // -Z works with a stable compiler only so.
-                .env("RUSTC_BOOTSTRAP", "1")
-                .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker)
-                .env_remove("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS");
-        }
+        let Self::FromSource { linker, .. } = self else { return keep_own_paths(directory, command) };
+        let mut flags = without_own_paths(directory, cargo_home());
+        flags.push("-Clinker-flavor=wasm-ld".to_owned());
+        // A target's flags come before `build.rustflags`: here a crate's own have to be the target's, too.
+        add_flags(command, "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", &format!("target.{TARGET}"), &flags);
+        command
+            .arg("-Zbuild-std=std,panic_abort")
+            // -Z works with a stable compiler only so.
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
+    }
+}
+
+/// Keeps this machine's paths out of what a cargo command compiles. The flags join those of the crate's own
+/// `build.rustflags`.
+pub(super) fn keep_own_paths(directory: &Path, command: &mut Command) {
+    add_flags(command, "CARGO_BUILD_RUSTFLAGS", "build", &without_own_paths(directory, cargo_home()));
+}
+
+/// Cargo joins the variable with a list and with a text in the crate's `.cargo/config.toml`, but takes it apart at white
+/// space; `--config` takes any path, but joins lists only.
+fn add_flags(command: &mut Command, variable: &str, table: &str, flags: &[String]) {
+    if flags.iter().any(|flag| flag.contains(char::is_whitespace)) {
+        let flags = toml::Value::from(flags.to_vec());
+        command.env_remove(variable).arg("--config").arg(format!("{table}.rustflags={flags}"));
+    } else {
+        command.env(variable, flags.join(" "));
     }
 }
 
@@ -122,14 +136,12 @@ fn cargo_home() -> Option<PathBuf> {
 }
 
 /// Flags that keep this machine's paths out of what is built, where panics name their place: they are nobody's business, and
-/// the same sources give the same bytes elsewhere. Of two that fit, rustc takes the last.
-fn without_own_paths(directory: &Path, cargo_home: &Path) -> Vec<String> {
-    let mut prefixes = vec![(cargo_home.to_owned(), "/cargo")];
-    let registries = std::fs::read_dir(cargo_home.join("registry/src")).into_iter().flatten().flatten();
-    prefixes.extend(registries.map(|registry| (registry.path(), "/crates")));
-    prefixes.push((directory.to_owned(), "/plugin"));
+/// the same sources give the same bytes elsewhere. Of two that fit, rustc takes the last. They do not depend on what cargo has
+/// unpacked yet: other flags are another build.
+fn without_own_paths(directory: &Path, cargo_home: Option<PathBuf>) -> Vec<String> {
+    let prefixes = [cargo_home.map(|home| (home, "/cargo")), Some((directory.to_owned(), "/plugin"))];
     let flag = |(from, to): (PathBuf, &str)| Some(format!("--remap-path-prefix={}={to}", from.to_str()?));
-    prefixes.into_iter().filter_map(flag).collect()
+    prefixes.into_iter().flatten().filter_map(flag).collect()
 }
 
 /// The folders of `PATH`, and Debian's, which rustup's proxies may hide.
@@ -212,6 +224,16 @@ mod tests {
     fn a_compiler_that_cannot_be_run_has_neither_target_nor_sources() {
         let absent = Path::new("/nonexistent/rustc");
         assert!(!has_target(absent) && !has_sources(absent));
+    }
+
+    #[test]
+    fn a_first_build_has_the_flags_of_a_later_one() {
+        let home = tempfile::tempdir().unwrap();
+        let flags = || without_own_paths(Path::new("/crm"), Some(home.path().to_owned()));
+        let first = flags();
+        std::fs::create_dir_all(home.path().join("registry/src/one")).unwrap();
+        assert_eq!(flags(), first);
+        assert_eq!(first[1], "--remap-path-prefix=/crm=/plugin");
     }
 
     #[test]

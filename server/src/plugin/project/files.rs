@@ -59,6 +59,7 @@ pub(super) const RUST_SDK: &[Template] = sdk![
     "src/method.rs",
     "src/native.rs",
     "src/native/host.rs",
+    "src/native/panics.rs",
     "src/testing.rs",
     "src/tutorial.rs",
     "src/tutorial/config.rs",

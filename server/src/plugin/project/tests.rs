@@ -84,17 +84,29 @@ fn javascript_is_built_as_our_own_plugin_is() {
 
 #[test]
 fn names_that_no_tool_would_take_are_refused() {
-    for name in ["", "CRM", "1crm", "-crm", "crm-", "a--b", "../x", "a_b", "a b", "test", &"x".repeat(65)] {
+    for name in
+        ["", "CRM", "1crm", "-crm", "crm-", "a--b", "../x", "a_b", "a b", "test", "pintle-plugin-api", &"x".repeat(65)]
+    {
         assert!(matches!(project(name, Language::Rust, false).files(), Err(ProjectError::Name(_))), "{name}");
     }
     assert!(project("crm", Language::Python, true).files().is_err());
 }
 
 #[test]
+fn every_project_has_the_contract() {
+    for project in all() {
+        let files = project.files().unwrap();
+        let wit = files.iter().find(|(path, _)| path == "sdk/wit/pintle.wit").map(|(_, text)| text.as_str());
+        assert_eq!(wit, Some(include_str!("../../../../plugin-api/wit/pintle.wit")), "{:?}", project.language);
+        let readme = &files.iter().find(|(path, _)| path == "README.md").unwrap().1;
+        assert!(readme.contains("sdk/wit/pintle.wit"), "{readme}");
+    }
+}
+
+#[test]
 fn a_folder_that_is_there_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let made = project("crm", Language::C, true).make(folder.path()).unwrap();
-    assert!(made.join("sdk/include/pintle_plugin.h").is_file());
     std::fs::write(made.join("README.md"), "mine").unwrap();
     let again = project("crm", Language::C, true).make(folder.path());
     assert!(matches!(again, Err(ProjectError::Exists(_))));
