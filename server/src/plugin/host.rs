@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// The most bytes that one `random.bytes` gives.
@@ -205,6 +206,7 @@ pub struct CallHost {
     plugin: Arc<PluginHost>,
     request_id: String,
     limits: CallLimits,
+    deadline: Instant,
     issue: Option<IssueScope>,
     closed: AtomicBool,
     fault: OnceLock<Fault>,
@@ -224,7 +226,8 @@ impl CallHost {
         permit: Option<Permit>,
     ) -> Self {
         let (closed, closing, fault) = (AtomicBool::new(false), Notify::new(), OnceLock::new());
-        Self { plugin, request_id: request_id.into(), limits, issue, closed, closing, fault, _permit: permit }
+        let deadline = Instant::now() + limits.wall;
+        Self { plugin, request_id: request_id.into(), limits, deadline, issue, closed, closing, fault, _permit: permit }
     }
 
     /// What holds outside of calls too: log, clock, random, config.
@@ -402,7 +405,7 @@ impl CallHost {
         })
     }
 
-    /// `http.send`.
+    /// `http.send`, for at most the time that the call has left.
     ///
     /// # Errors
     /// `Denied` for what the entry's `network` does not have, `Invalid` for a malformed request, `Unavailable` without
@@ -412,7 +415,8 @@ impl CallHost {
         let Some(network) = &self.plugin.network else {
             return Err(PluginError::Denied("the plugin's entry grants no `network`".to_owned()));
         };
-        network.send(request, &self.plugin.secrets, self.limits.wall).await
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        network.send(request, &self.plugin.secrets, left).await
     }
 
     fn still_open(&self) -> Result<(), PluginError> {
@@ -449,6 +453,7 @@ fn check_size(what: &str, bytes: usize, max: usize) -> Result<(), PluginError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::NetworkGrant;
     use crate::plugin::testing::{FakeServices, call_limits};
 
     fn host(allowed: &[Interface]) -> CallHost {
@@ -488,6 +493,26 @@ mod tests {
         }
         assert!(calls.join_all().await.into_iter().all(|answer| answer == Ok(true)));
         assert_eq!(services.most_hashes(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_may_take_what_its_call_has_left() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = url::Url::parse(&format!("http://{}", silent.local_addr().unwrap())).unwrap();
+        let grant = NetworkGrant { origin, private: false, ca: None };
+        let resolver: Arc<dyn crate::plugin::outbound::Resolver> = Arc::new(crate::plugin::outbound::SystemResolver);
+        let network = Outbound::new(&[grant], &resolver).unwrap();
+        let plugin = PluginHost::new("p", Arc::new(FakeServices::default()), [], "{}").with_network(network);
+        let host = CallHost::new(Arc::new(plugin), "r1", call_limits(), None, None);
+        let left = std::time::Duration::from_millis(50);
+        tokio::time::advance(host.limits().wall.saturating_sub(left)).await;
+        for timeout_ms in [0, 60_000] {
+            let request =
+                HttpRequest { method: "GET".to_owned(), url: "/".to_owned(), timeout_ms, ..HttpRequest::default() };
+            let answer = host.http_send(request).await;
+            let expected = if timeout_ms == 0 { 50 } else { 0 };
+            assert_eq!(answer, Err(PluginError::Unavailable(format!("no answer within {expected} ms"))));
+        }
     }
 
     #[tokio::test]
