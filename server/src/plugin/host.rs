@@ -7,9 +7,11 @@ use super::outbound::Outbound;
 use super::{Fault, HostServices};
 use pintle_plugin_api::{Account, AccountVerdict, Attr, HttpRequest, HttpResponse, PluginError};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// The most bytes that one `random.bytes` gives.
@@ -205,12 +207,12 @@ pub struct CallHost {
     plugin: Arc<PluginHost>,
     request_id: String,
     limits: CallLimits,
+    deadline: Instant,
     issue: Option<IssueScope>,
     closed: AtomicBool,
     fault: OnceLock<Fault>,
     closing: Notify,
-    /// Requests that wait for an upstream.
-    requests: AtomicUsize,
+    requests: Requests,
     /// Given back when the last user of this call is gone, which for a native thread may be after the timeout.
     _permit: Option<Permit>,
 }
@@ -226,8 +228,9 @@ impl CallHost {
         permit: Option<Permit>,
     ) -> Self {
         let (closed, closing, fault) = (AtomicBool::new(false), Notify::new(), OnceLock::new());
-        let requests = AtomicUsize::new(0);
-        Self { plugin, request_id: request_id.into(), limits, issue, closed, closing, fault, requests, _permit: permit }
+        let (requests, deadline) = (Requests::default(), Instant::now() + limits.wall);
+        let request_id = request_id.into();
+        Self { plugin, request_id, limits, deadline, issue, closed, closing, fault, requests, _permit: permit }
     }
 
     /// What holds outside of calls too: log, clock, random, config.
@@ -284,9 +287,10 @@ impl CallHost {
         self.fault.get().copied().unwrap_or(Fault::Failed)
     }
 
-    /// Whether it waits for an upstream.
-    pub(super) fn is_in_request(&self) -> bool {
-        self.requests.load(Ordering::SeqCst) > 0
+    /// Whether an upstream is why it took its time: it waits for one, or did so for half of its time.
+    pub(super) fn waited_for_upstream(&self) -> bool {
+        self.requests.running.load(Ordering::SeqCst) > 0
+            || Duration::from_millis(self.requests.waited_ms.load(Ordering::SeqCst)) * 2 >= self.limits.wall
     }
 
     /// Whether the call is over.
@@ -410,7 +414,7 @@ impl CallHost {
         })
     }
 
-    /// `http.send`.
+    /// `http.send`, for at most the time that the call has left.
     ///
     /// # Errors
     /// `Denied` for what the entry's `network` does not have, `Invalid` for a malformed request, `Unavailable` without
@@ -420,8 +424,9 @@ impl CallHost {
         let Some(network) = &self.plugin.network else {
             return Err(PluginError::Denied("the plugin's entry grants no `network`".to_owned()));
         };
-        let _in_request = InRequest::new(&self.requests);
-        network.send(request, &self.plugin.secrets, self.limits.wall).await
+        let _running = self.requests.begin();
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        network.send(request, &self.plugin.secrets, left).await
     }
 
     fn still_open(&self) -> Result<(), PluginError> {
@@ -437,19 +442,32 @@ impl CallHost {
     }
 }
 
-/// A request that waits for an upstream.
-struct InRequest<'a>(&'a AtomicUsize);
+/// Requests to upstreams.
+#[derive(Default)]
+struct Requests {
+    running: AtomicUsize,
+    /// For those that have ended.
+    waited_ms: AtomicU64,
+}
 
-impl<'a> InRequest<'a> {
-    fn new(requests: &'a AtomicUsize) -> Self {
-        requests.fetch_add(1, Ordering::SeqCst);
-        Self(requests)
+impl Requests {
+    fn begin(&self) -> Running<'_> {
+        self.running.fetch_add(1, Ordering::SeqCst);
+        Running { requests: self, since: Instant::now() }
     }
 }
 
-impl Drop for InRequest<'_> {
+/// A request that waits for an upstream.
+struct Running<'a> {
+    requests: &'a Requests,
+    since: Instant,
+}
+
+impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        let waited = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.requests.waited_ms.fetch_add(waited, Ordering::SeqCst);
+        self.requests.running.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -474,6 +492,7 @@ fn check_size(what: &str, bytes: usize, max: usize) -> Result<(), PluginError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::model::NetworkGrant;
     use crate::plugin::testing::{FakeServices, call_limits};
 
     fn host(allowed: &[Interface]) -> CallHost {
@@ -513,6 +532,26 @@ mod tests {
         }
         assert!(calls.join_all().await.into_iter().all(|answer| answer == Ok(true)));
         assert_eq!(services.most_hashes(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_may_take_what_its_call_has_left() {
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = url::Url::parse(&format!("http://{}", silent.local_addr().unwrap())).unwrap();
+        let grant = NetworkGrant { origin, private: false, ca: None };
+        let resolver: Arc<dyn crate::plugin::outbound::Resolver> = Arc::new(crate::plugin::outbound::SystemResolver);
+        let network = Outbound::new(&[grant], &resolver).unwrap();
+        let plugin = PluginHost::new("p", Arc::new(FakeServices::default()), [], "{}").with_network(network);
+        let host = CallHost::new(Arc::new(plugin), "r1", call_limits(), None, None);
+        let left = std::time::Duration::from_millis(50);
+        tokio::time::advance(host.limits().wall.saturating_sub(left)).await;
+        for timeout_ms in [0, 60_000] {
+            let request =
+                HttpRequest { method: "GET".to_owned(), url: "/".to_owned(), timeout_ms, ..HttpRequest::default() };
+            let answer = host.http_send(request).await;
+            let expected = if timeout_ms == 0 { 50 } else { 0 };
+            assert_eq!(answer, Err(PluginError::Unavailable(format!("no answer within {expected} ms"))));
+        }
     }
 
     #[tokio::test]

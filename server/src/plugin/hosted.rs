@@ -236,7 +236,7 @@ impl Hosted {
             }
             Err(_) => {
                 if let Some(ticket) = &mut ticket {
-                    ticket.timed_out(!self.packaging.waits_in_host_only() || closes.0.is_in_request());
+                    ticket.timed_out(!self.packaging.waits_in_host_only() || closes.0.waited_for_upstream());
                 }
                 let error = PluginError::Unavailable(format!("no answer within {deadline_ms} ms"));
                 Err(CallError { error, fault: Fault::TimedOut })

@@ -38,7 +38,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use workers::{Abandoned, Workers};
 
-/// Calls that did not return before the plugin is not called any more, until one of them does.
+/// Calls that did not return or threw, `cancel` and `destroy` included, before the plugin is not called any more, until one
+/// of them returns.
 const MAX_LOST: usize = 3;
 /// How long after its time a cancelled call may still return.
 const CANCEL_GRACE: Duration = Duration::from_millis(100);
@@ -54,22 +55,24 @@ pub struct NativePlugin {
 }
 
 impl NativePlugin {
-    /// Opens the library of `bytes`. Blocks, and runs the library's initializers.
+    /// Opens the library of `bytes`, and runs its initializers and its entry on a thread of the plugin's.
     ///
     /// - `sha256`: what the operator says that the hash is, in hex
     /// - `folder`: where the copy goes that is opened
     ///
     /// # Errors
-    /// What is wrong with the library.
-    pub fn load(
-        bytes: &[u8],
-        sha256: &str,
-        folder: &PrivateDir,
+    /// What is wrong with the library, also that its entry threw or did not return in time.
+    pub async fn load(
+        bytes: Vec<u8>,
+        sha256: String,
+        folder: PrivateDir,
         host: Arc<PluginHost>,
-        runtime: Handle,
     ) -> Result<Self, String> {
-        let (table, manifest) = library::open(bytes, sha256, folder)?;
+        let runtime = Handle::current();
         let workers = Arc::new(Workers::new(format!("plugin-{}", host.name()), runtime.clone()));
+        let open = move || library::open(&bytes, &sha256, &folder);
+        let (table, manifest) =
+            supply::in_time(&workers, "its entry", open).await.map_err(|error| error.to_string())??;
         let supply = Supply::new(table, Arc::clone(&host), runtime, Arc::clone(&workers));
         Ok(Self { table, manifest, host, workers, supply, next_call: AtomicU64::new(1) })
     }

@@ -191,7 +191,7 @@ fn during(runtime: &Handle, call: &CallHost, number: u32, request: &[u8]) -> Res
             let SecretGet { name } = read(request)?;
             write(&Secret(call.secret(&name)?))
         }
-        method::HTTP_SEND => write(&runtime.block_on(call.http_send(read(request)?))?),
+        method::HTTP_SEND => write(&runtime.block_on(call.unless_over(call.http_send(read(request)?)))?),
         _ => Err(Refusal::Unsupported),
     }
 }

@@ -2,14 +2,16 @@
 
 use super::host_call::Registered;
 use super::library::{Release, Table, may_unwind};
-use super::thrown::stopping;
+use super::workers::Workers;
 use crate::plugin::host::{CallHost, PluginHost};
 use crate::plugin::limits::MAX_PAYLOAD_BYTES;
 use pintle_plugin_api::abi::{self, Buf, Slice};
 use std::ffi::c_void;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// A status of ours: the answer was too large to be taken.
 pub(super) const TOO_LARGE: i32 = i32::MAX;
@@ -29,11 +31,17 @@ pub(super) struct Reply {
     pub(super) bytes: Vec<u8>,
 }
 
+/// How long `destroy` may take before it counts as lost.
+const DESTROY_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// An instance; destroyed when its last call has returned and nobody else holds it.
 pub(super) struct Instance {
     table: Table,
     raw: Raw,
     host: Option<Registered>,
+    workers: Arc<Workers>,
+    /// Given back when `destroy` has returned.
+    place: Option<OwnedSemaphorePermit>,
     /// One permit, or many for a plugin that says THREADSAFE. Closed once the instance must not be called any more.
     pub(super) turn: Arc<Semaphore>,
 }
@@ -41,9 +49,18 @@ pub(super) struct Instance {
 impl Instance {
     /// Calls `create`. To be called on a thread of the plugin's.
     ///
+    /// - `workers`: destroys it
+    /// - `place`: among the plugin's instances
+    ///
     /// # Errors
     /// The status and the bytes of `err`.
-    pub(super) fn create(table: Table, plugin: Arc<PluginHost>, runtime: Handle) -> Result<Self, Reply> {
+    pub(super) fn create(
+        table: Table,
+        plugin: Arc<PluginHost>,
+        runtime: Handle,
+        workers: Arc<Workers>,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Self, Reply> {
         let host = Registered::new(Arc::clone(&plugin), runtime);
         let (mut instance, mut error) = (std::ptr::null_mut(), Buf::empty());
         let config = Slice::new(plugin.config_json().as_bytes());
@@ -54,7 +71,8 @@ impl Instance {
             return Err(Reply { status, bytes: bytes.unwrap_or_default() });
         }
         let turns = if table.thread_safe { Semaphore::MAX_PERMITS } else { 1 };
-        Ok(Self { table, raw: Raw(instance), host: Some(host), turn: Arc::new(Semaphore::new(turns)) })
+        let (host, place, turn) = (Some(host), Some(place), Arc::new(Semaphore::new(turns)));
+        Ok(Self { table, raw: Raw(instance), host, workers, place, turn })
     }
 
     /// Calls a method. To be called on a thread of the plugin's, by who has a permit of `turn`.
@@ -69,11 +87,11 @@ impl Instance {
         }
     }
 
-    /// Calls `cancel`, where the plugin has one.
+    /// Calls `cancel`, where the plugin has one. To be called on a thread of the plugin's.
     pub(super) fn cancel(&self, call_id: u64) {
         if let Some(cancel) = self.table.cancel {
             // SAFETY: the instance lives, and `cancel` may come at any time for any call.
-            stopping(|| unsafe { cancel(self.raw.0, call_id) }, || threw("cancel"));
+            unsafe { cancel(self.raw.0, call_id) };
         }
     }
 }
@@ -91,21 +109,17 @@ fn take(mut buffer: Buf) -> Option<Vec<u8>> {
     bytes
 }
 
-fn threw(function: &str) {
-    tracing::error!(target: "pintle::plugin", function, "a native plugin threw: the thread is lost");
-}
-
 impl Drop for Instance {
-    /// `destroy` may take its time: a thread of its own runs it. Where none is to be had, the instance is leaked.
+    /// `destroy` may take its time: a thread of the plugin's runs it. Where none is to be had, the instance is leaked.
     fn drop(&mut self) {
-        let (raw, destroy, host) = (self.raw, self.table.destroy, self.host.take());
+        let (raw, destroy, kept) = (self.raw, self.table.destroy, (self.host.take(), self.place.take()));
         let run = move || {
             let raw = raw;
             // SAFETY: nobody holds the instance, so no call is running and none will come; once only, by this drop.
-            stopping(|| unsafe { destroy(raw.0) }, || threw("destroy"));
-            drop(host);
+            unsafe { destroy(raw.0) };
+            drop(kept);
         };
-        if let Err(error) = std::thread::Builder::new().name("plugin-destroy".to_owned()).spawn(run) {
+        if let Err(error) = self.workers.leave(run, Instant::now() + DESTROY_TIMEOUT) {
             tracing::error!(%error, "a native plugin's instance was not destroyed");
         }
     }

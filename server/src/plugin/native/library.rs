@@ -3,13 +3,15 @@
 use crate::plugin::private_dir::{PrivateDir, sha256_hex};
 use libloading::os::unix::{Library as Opened, RTLD_LOCAL, RTLD_NOW};
 use pintle_plugin_api::Manifest;
-use pintle_plugin_api::abi::{self, Buf, Entry, HostTable, PluginTable, Slice};
+use pintle_plugin_api::abi::{self, Buf, HostTable, PluginTable, Slice};
 use std::ffi::c_void;
+use std::mem::ManuallyDrop;
 
 /// The largest manifest, in bytes.
 const MAX_MANIFEST_BYTES: usize = 64 * 1024;
 
 // The table's functions as they are called here: a library may break the header's rule that nothing unwinds out of them.
+type Entry = unsafe extern "C-unwind" fn() -> *const PluginTable;
 type Create = unsafe extern "C-unwind" fn(*const HostTable, Slice, *mut *mut c_void, *mut Buf) -> i32;
 type CallFn = unsafe extern "C-unwind" fn(*mut c_void, u64, u32, Slice, *mut Buf) -> i32;
 type Cancel = unsafe extern "C-unwind" fn(*mut c_void, u64);
@@ -38,7 +40,8 @@ pub(super) struct Table {
     pub(super) thread_safe: bool,
 }
 
-/// Opens the library of these bytes, whose hash the operator has named. Runs the library's initializers.
+/// Opens the library of these bytes, whose hash the operator has named. Runs the library's initializers and its entry: to be
+/// called on a thread of the plugin's.
 ///
 /// - `sha256`: hex, of the entry in the config
 ///
@@ -57,17 +60,17 @@ pub(super) fn open(bytes: &[u8], sha256: &str, folder: &PrivateDir) -> Result<(T
     // SAFETY: the operator vouches for these bytes by their hash; the copy is one that only this user can write.
     let library = unsafe { Opened::open(Some(&path), RTLD_NOW | RTLD_LOCAL) }
         .map_err(|error| format!("the system's loader refuses it: {error}"))?;
-    let table = entry(&library);
-    // Never closed: threads and thread-local destructors of the library may outlive every instance.
-    std::mem::forget(library);
-    check(table?)
+    // Never closed: threads and thread-local destructors of the library may outlive every instance, and what its entry
+    // throws is of the library's own type.
+    let library = ManuallyDrop::new(library);
+    check(entry(&library)?)
 }
 
 fn entry(library: &Opened) -> Result<*const PluginTable, String> {
     // SAFETY: the symbol's type is the header's; whoever exports the name promises it.
     let entry = unsafe { library.get::<Entry>(abi::ENTRY_SYMBOL) }
         .map_err(|_| format!("it does not export `{}`", abi::ENTRY_SYMBOL))?;
-    // SAFETY: as above. Nothing unwinds out of it: the boundary is `extern "C"`.
+    // SAFETY: as above.
     let table = unsafe { entry() };
     if table.is_null() { Err("it says that it cannot run here".to_owned()) } else { Ok(table) }
 }

@@ -1,6 +1,7 @@
 //! The instance that calls go to. A new one is made by a task of its own, which no caller's end can interrupt: `create`
 //! may take longer than a call.
 
+use super::MAX_LOST;
 use super::instance::{Instance, Reply};
 use super::library::Table;
 use super::workers::{Abandoned, Workers};
@@ -10,11 +11,13 @@ use pintle_plugin_api::{PluginError, abi};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-/// How long `create` may take.
+/// How long `create` may take, and the library's entry.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Instances of a plugin at once: one that is called, and as many as can be lost.
+const MAX_INSTANCES: usize = MAX_LOST + 1;
 /// After a failed `create`; doubles with each further one in a row.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
@@ -48,6 +51,8 @@ struct Shared {
     host: Arc<PluginHost>,
     runtime: Handle,
     workers: Arc<Workers>,
+    /// Of instances: those count, too, whose call or `destroy` has not returned. Bounds the threads that they hold.
+    places: Arc<Semaphore>,
     state: Mutex<State>,
 }
 
@@ -63,7 +68,8 @@ struct State {
 impl Supply {
     /// No instance yet.
     pub(super) fn new(table: Table, host: Arc<PluginHost>, runtime: Handle, workers: Arc<Workers>) -> Self {
-        Self(Arc::new(Shared { table, host, runtime, workers, state: Mutex::default() }))
+        let (places, state) = (Arc::new(Semaphore::new(MAX_INSTANCES)), Mutex::default());
+        Self(Arc::new(Shared { table, host, runtime, workers, places, state }))
     }
 
     /// The instance, made anew where there is none.
@@ -133,15 +139,32 @@ impl Shared {
 
     async fn create(&self) -> Made {
         let (table, host, runtime) = (self.table, Arc::clone(&self.host), self.runtime.clone());
-        let deadline = Instant::now() + CREATE_TIMEOUT;
-        let abandoned = Abandoned { deadline, cancel: Box::new(|| ()), overdue: Box::new(|| ()) };
-        let create = self.workers.run(move || Instance::create(table, host, runtime), abandoned);
-        let unavailable = |why: String| Failure::Other(PluginError::Unavailable(why));
-        match tokio::time::timeout_at(deadline, create).await {
-            Ok(Ok(created)) => created.map(Arc::new).map_err(refused),
-            Ok(Err(failed)) => Err(Failure::Other(failed.into())),
-            Err(_) => Err(unavailable("create did not return in time".to_owned())),
-        }
+        let place = tokio::time::timeout(CREATE_TIMEOUT, Arc::clone(&self.places).acquire_owned()).await;
+        let Ok(Ok(place)) = place else {
+            let why = format!("{MAX_INSTANCES} instances are still being called or destroyed");
+            return Err(Failure::Other(PluginError::Unavailable(why)));
+        };
+        let workers = Arc::clone(&self.workers);
+        let create = move || Instance::create(table, host, runtime, workers, place);
+        let created = in_time(&self.workers, "create", create).await.map_err(Failure::Other)?;
+        created.map(Arc::new).map_err(refused)
+    }
+}
+
+/// Runs `work`, which belongs to no call, on a thread of the plugin's.
+///
+/// # Errors
+/// `Unavailable` where `what` does not return in time or no thread is to be had, `Internal` where it threw.
+pub(super) async fn in_time<T: Send + 'static>(
+    workers: &Workers,
+    what: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, PluginError> {
+    let deadline = Instant::now() + CREATE_TIMEOUT;
+    let abandoned = Abandoned { deadline, cancel: Box::new(|| ()), overdue: Box::new(|| ()) };
+    match tokio::time::timeout_at(deadline, workers.run(work, abandoned)).await {
+        Ok(done) => Ok(done?),
+        Err(_) => Err(PluginError::Unavailable(format!("{what} did not return in time"))),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Libraries in C, most of them hostile. The compiler is the system's `cc`.
 
 use super::*;
-use crate::config::model::PluginLimits;
+use crate::config::model::{NetworkGrant, PluginLimits};
 use crate::plugin::host::Interface;
 use crate::plugin::hosted::Hosted;
 use crate::plugin::limits::Limits;
+use crate::plugin::outbound::{Outbound, Resolver, SystemResolver};
 use crate::plugin::private_dir::sha256_hex;
 use crate::plugin::testing::FakeServices;
 use crate::plugin::{CallError, ScopePolicy as _, UserVerifier as _};
@@ -29,13 +30,18 @@ fn library(folder: &Path, mark: &str, definitions: &[&str]) -> Vec<u8> {
     std::fs::read(output).unwrap()
 }
 
-fn open(mark: &str, definitions: &[&str], config_json: &str) -> (TempDir, Result<NativePlugin, String>) {
-    let folder = tempfile::tempdir().unwrap();
-    let bytes = library(folder.path(), mark, definitions);
-    let private = PrivateDir::open(&folder.path().join("private")).unwrap();
+async fn open(mark: &str, definitions: &[&str], config_json: &str) -> (TempDir, Result<NativePlugin, String>) {
     let host = PluginHost::new("p", Arc::new(FakeServices::default()), [Interface::Kv], config_json);
-    let loaded = NativePlugin::load(&bytes, &sha256_hex(&bytes), &private, Arc::new(host), Handle::current());
+    let folder = tempfile::tempdir().unwrap();
+    let loaded = open_in(folder.path(), host, mark, definitions).await;
     (folder, loaded)
+}
+
+/// In one folder, the same library is loaded once: all plugins of it have its globals.
+async fn open_in(folder: &Path, host: PluginHost, mark: &str, definitions: &[&str]) -> Result<NativePlugin, String> {
+    let bytes = library(folder, mark, definitions);
+    let private = PrivateDir::open(&folder.join("private")).unwrap();
+    NativePlugin::load(bytes.clone(), sha256_hex(&bytes), private, Arc::new(host)).await
 }
 
 async fn start(mark: &str) -> (TempDir, Hosted) {
@@ -43,12 +49,22 @@ async fn start(mark: &str) -> (TempDir, Hosted) {
 }
 
 async fn start_with(mark: &str, definitions: &[&str]) -> (TempDir, Hosted) {
-    let (folder, plugin) = open(mark, definitions, "{}");
-    let plugin = plugin.unwrap();
+    start_for(|host| host, mark, definitions).await
+}
+
+/// - `grant`: what the host offers beside `kv`
+async fn start_for(grant: impl Fn(PluginHost) -> PluginHost, mark: &str, definitions: &[&str]) -> (TempDir, Hosted) {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = start_in(folder.path(), grant, mark, definitions).await;
+    (folder, plugin)
+}
+
+async fn start_in(folder: &Path, grant: impl Fn(PluginHost) -> PluginHost, mark: &str, definitions: &[&str]) -> Hosted {
+    let host = || grant(PluginHost::new("p", Arc::new(FakeServices::default()), [Interface::Kv], "{}"));
+    let plugin = open_in(folder, host(), mark, definitions).await.unwrap();
     plugin.start().await.unwrap().unwrap();
     let limits = Limits::new(PluginLimits { timeout: Some(Duration::from_millis(300)), ..PluginLimits::default() });
-    let host = PluginHost::new("p", Arc::new(FakeServices::default()), [Interface::Kv], "{}");
-    (folder, Hosted::new(Box::new(plugin), Arc::new(host), limits))
+    Hosted::new(Box::new(plugin), Arc::new(host()), limits)
 }
 
 async fn ask(plugin: &Hosted, username: &str) -> Result<VerifyOutcome, PluginError> {
@@ -92,7 +108,7 @@ async fn a_table_that_is_not_the_headers_is_refused() {
         ("null-table", &["NOTHING"], "cannot run here"),
     ];
     for (mark, definitions, expected) in cases {
-        let error = open(mark, definitions, "{}").1.err().unwrap();
+        let error = open(mark, definitions, "{}").await.1.err().unwrap();
         assert!(error.contains(expected), "{mark}: {error}");
     }
 }
@@ -102,17 +118,18 @@ async fn another_hash_than_the_configs_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let private = PrivateDir::open(&folder.path().join("private")).unwrap();
     let host = Arc::new(PluginHost::new("p", Arc::new(FakeServices::default()), [], "{}"));
-    let load = |bytes: &[u8], sha256: &str| {
-        NativePlugin::load(bytes, sha256, &private, Arc::clone(&host), Handle::current()).err().unwrap()
+    let load = async |bytes: &[u8], sha256: &str| {
+        let loaded = NativePlugin::load(bytes.to_vec(), sha256.to_owned(), private.clone(), Arc::clone(&host)).await;
+        loaded.err().unwrap()
     };
-    assert!(load(b"library", &sha256_hex(b"another")).contains("the entry says"));
-    assert!(load(b"library", "").contains("the entry says"));
-    assert!(load(b"no library", &sha256_hex(b"no library")).contains("loader"));
+    assert!(load(b"library", &sha256_hex(b"another")).await.contains("the entry says"));
+    assert!(load(b"library", "").await.contains("the entry says"));
+    assert!(load(b"no library", &sha256_hex(b"no library")).await.contains("loader"));
 }
 
 #[tokio::test]
 async fn the_faults_of_a_config_are_listed() {
-    let (_folder, plugin) = open("config", &[], r#"{"faulty":1}"#);
+    let (_folder, plugin) = open("config", &[], r#"{"faulty":1}"#).await;
     assert_eq!(plugin.unwrap().start().await, Ok(Err(vec!["faulty: is not a key".to_owned()])));
 }
 
@@ -194,6 +211,40 @@ async fn three_lost_calls_disable_the_plugin_until_one_returns() {
         assert!(matches!(ask(&plugin, "hang").await, Err(PluginError::Unavailable(why)) if why.contains("no answer")));
     }
     assert!(matches!(ask(&plugin, "count").await, Err(PluginError::Unavailable(why)) if why.contains("disabled")));
+}
+
+/// An upstream that takes connections and says nothing.
+#[tokio::test]
+async fn calls_whose_upstream_hangs_give_their_threads_back_and_others_are_answered() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = url::Url::parse(&format!("http://{}", silent.local_addr().unwrap())).unwrap();
+    let network = |host: PluginHost| {
+        let (grant, resolver) =
+            (NetworkGrant { origin: origin.clone(), private: false, ca: None }, Arc::new(SystemResolver));
+        host.with_network(Outbound::new(&[grant], &(resolver as Arc<dyn Resolver>)).unwrap())
+    };
+    let (_folder, plugin) = start_for(network, "upstream", &["FLAGS=PINTLE_THREADSAFE"]).await;
+    let slow = futures_util::future::join_all((0..MAX_LOST).map(|_| ask(&plugin, "upstream")));
+    assert_eq!(slow.await.len(), MAX_LOST);
+    loop {
+        match ask(&plugin, "finished").await {
+            Ok(VerifyOutcome::Rejected(count)) if count == MAX_LOST.to_string() => break,
+            Ok(VerifyOutcome::Rejected(_)) => tokio::task::yield_now().await,
+            other => panic!("while they come back: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn instances_whose_destroy_hangs_are_no_more_than_can_be_lost() {
+    let (folder, plugin) = start_with("destroy-waits", &["DESTROY_WAITS"]).await;
+    for _ in 0..=MAX_LOST {
+        assert!(matches!(ask(&plugin, "fatal").await, Err(PluginError::Internal(why)) if why.contains("status -7")));
+    }
+    assert!(matches!(ask(&plugin, "count").await, Err(PluginError::Unavailable(why)) if why.contains("no answer")));
+    let other = start_in(folder.path(), |host| host, "destroy-waits", &["DESTROY_WAITS"]).await;
+    assert_eq!(ask(&other, "release").await, rejected("0"));
+    until(&plugin, "destroyed", &(MAX_LOST + 1).to_string()).await;
 }
 
 #[tokio::test]

@@ -67,9 +67,19 @@ impl Workers {
         Self(Arc::new(Shared { name, runtime, idle, next_id, lost }))
     }
 
-    /// Jobs that are past their deadline and have not returned, or that threw.
+    /// Jobs of every kind that are past their deadline and have not returned, or that threw.
     pub(super) fn lost(&self) -> usize {
         self.0.lost.load(Ordering::SeqCst)
+    }
+
+    /// Runs `work` on a thread of the pool, with nobody waiting for it.
+    ///
+    /// - `deadline`: counted as lost from then until it returns
+    ///
+    /// # Errors
+    /// When no thread is to be had.
+    pub(super) fn leave(&self, work: impl FnOnce() + Send + 'static, deadline: Instant) -> std::io::Result<()> {
+        self.0.leave(Box::new(work), deadline)
     }
 
     /// Runs `work` on a thread of the pool. Where this future is dropped first, `abandoned` says what happens.
@@ -82,7 +92,7 @@ impl Workers {
         abandoned: Abandoned,
     ) -> Result<T, Failed> {
         let (sender, receiver) = oneshot::channel();
-        let fate = Arc::new(Fate { state: AtomicU8::new(Fate::RUNNING), shared: Arc::clone(&self.0) });
+        let fate = Fate::new(&self.0);
         let watch = Watch { fate: Arc::clone(&fate), abandoned: Some(abandoned) };
         let started = self.0.start(Box::new(move || {
             let mut sender = Some(sender);
@@ -120,6 +130,17 @@ impl Shared {
                 Err(unsent) => job = unsent.0,
             }
         }
+    }
+
+    fn leave(self: &Arc<Self>, work: Job, deadline: Instant) -> std::io::Result<()> {
+        let fate = Fate::new(self);
+        let watched = Arc::clone(&fate);
+        self.start(Box::new(move || {
+            stopping(work, || fate.threw());
+            fate.returned();
+        }))?;
+        watched.watch(deadline, Box::new(|| ()));
+        Ok(())
     }
 
     fn spawn(self: &Arc<Self>, job: Job) -> std::io::Result<()> {
@@ -170,6 +191,19 @@ impl Fate {
     const LOST: u8 = 1;
     const RETURNED: u8 = 2;
 
+    fn new(shared: &Arc<Shared>) -> Arc<Self> {
+        Arc::new(Self { state: AtomicU8::new(Self::RUNNING), shared: Arc::clone(shared) })
+    }
+
+    /// Runs `overdue` at the deadline if the job has not returned by then.
+    fn watch(self: &Arc<Self>, deadline: Instant, overdue: Job) {
+        let fate = Arc::clone(self);
+        self.shared.runtime.spawn(async move {
+            tokio::time::sleep_until(deadline).await;
+            fate.overdue(overdue);
+        });
+    }
+
     fn returned(&self) {
         if self.state.swap(Self::RETURNED, Ordering::SeqCst) == Self::LOST {
             self.shared.lost.fetch_sub(1, Ordering::SeqCst);
@@ -212,11 +246,7 @@ impl Drop for Watch {
     fn drop(&mut self) {
         let Some(Abandoned { deadline, cancel, overdue }) = self.abandoned.take() else { return };
         // Where no thread is to be had, the call is not cancelled, only waited for.
-        let _ = self.fate.shared.start(cancel);
-        let fate = Arc::clone(&self.fate);
-        self.fate.shared.runtime.spawn(async move {
-            tokio::time::sleep_until(deadline).await;
-            fate.overdue(overdue);
-        });
+        let _ = self.fate.shared.leave(cancel, deadline);
+        self.fate.watch(deadline, overdue);
     }
 }

@@ -13,9 +13,10 @@ pub(super) enum Reach {
     Never,
 }
 
-/// Metadata services outside of the link-local ranges: AWS by IPv6, Alibaba Cloud, Azure.
-const METADATA: [IpAddr; 3] = [
+/// Metadata services outside of the link-local ranges: AWS and Google Cloud by IPv6, Alibaba Cloud, Azure.
+const METADATA: [IpAddr; 4] = [
     IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
 ];
@@ -76,7 +77,10 @@ mod tests {
             (Reach::Private, "10.0.0.1 172.16.0.1 172.31.255.255 192.168.1.1 100.64.0.1 fd12::1 ::ffff:10.0.0.1"),
             (Reach::Never, "127.0.0.1 127.255.0.1 0.0.0.0 169.254.169.254 224.0.0.1 255.255.255.255 198.18.0.1"),
             (Reach::Never, "::1 :: fe80::1 ff02::1 ::ffff:127.0.0.1 ::127.0.0.1 64:ff9b::7f00:1 2002:7f00:1::1"),
-            (Reach::Never, "fd00:ec2::254 100.100.100.200 168.63.129.16 ::ffff:169.254.169.254 2001:db8::1 fec0::1"),
+            (
+                Reach::Never,
+                "fd00:ec2::254 fd20:ce::254 100.100.100.200 168.63.129.16 ::ffff:169.254.169.254 2001:db8::1 fec0::1",
+            ),
         ];
         for (expected, addresses) in cases {
             for address in addresses.split(' ') {

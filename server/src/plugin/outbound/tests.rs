@@ -1,21 +1,39 @@
 use super::*;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 const TIME: Duration = Duration::from_secs(5);
 
 /// A resolver that answers each question with the next of its answers, the last one for ever.
-struct Scripted(Mutex<Vec<Vec<IpAddr>>>);
+struct Scripted {
+    answers: Mutex<Vec<Vec<IpAddr>>>,
+    asked: AtomicUsize,
+}
+
+impl Scripted {
+    fn new(answers: &[&str]) -> Self {
+        let parse = |answer: &&str| answer.split(' ').map(|ip| ip.parse().unwrap()).collect();
+        Self { answers: Mutex::new(answers.iter().map(parse).collect()), asked: AtomicUsize::new(0) }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+}
 
 fn scripted(answers: &[&str]) -> Arc<dyn Resolver> {
-    let parse = |answer: &&str| answer.split(' ').map(|ip| ip.parse().unwrap()).collect();
-    Arc::new(Scripted(Mutex::new(answers.iter().map(parse).collect())))
+    Arc::new(Scripted::new(answers))
 }
+
+/// A public address that was given back and is nobody's (RFC 3701): nothing answers there.
+const NOBODY: &str = "3ffe::1";
 
 impl Resolver for Scripted {
     fn resolve(&self, _host: String) -> Resolved {
-        let mut answers = self.0.lock().unwrap();
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let mut answers = self.answers.lock().unwrap();
         let answer = if answers.len() > 1 { answers.remove(0) } else { answers[0].clone() };
         Box::pin(async move { Ok(answer) })
     }
@@ -135,9 +153,13 @@ async fn a_granted_name_that_leads_to_this_machine_or_its_network_is_denied() {
 async fn a_name_that_is_rebound_is_checked_at_every_connection() {
     let (port, seen) = server(OK).await;
     let origin = format!("http://erp.example:{port}");
-    let outbound = outbound(&origin, &scripted(&["192.0.2.1 127.0.0.1", "127.0.0.1"]));
+    let resolver = Arc::new(Scripted::new(&[NOBODY, "127.0.0.1"]));
+    let outbound = outbound(&origin, &(resolver.clone() as Arc<dyn Resolver>));
+    let answer = outbound.send(get(&origin), &Secrets::new(), Duration::from_millis(200)).await;
+    assert!(matches!(answer, Err(PluginError::Unavailable(_))), "{answer:?}");
+    assert_eq!(resolver.asked(), 1, "the connection goes to what was checked");
     denied(&outbound, &origin).await;
-    denied(&outbound, &origin).await;
+    assert_eq!(resolver.asked(), 2);
     assert!(seen.lock().unwrap().is_empty());
 }
 

@@ -22,7 +22,6 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use tokio::runtime::Handle;
 
 /// What all entries share.
 pub(super) struct Loader<'a> {
@@ -155,11 +154,8 @@ impl<'a> Loader<'a> {
         host: Arc<PluginHost>,
     ) -> Result<Ready, Failure> {
         let (folder, loading) = (self.environment.cache_dir.clone(), Arc::clone(&host));
-        let plugin = blocking(move || {
-            let private = PrivateDir::open(&folder).map_err(|error| error.to_string())?;
-            NativePlugin::load(&bytes, &sha256, &private, loading, Handle::current())
-        })
-        .await?;
+        let private = blocking(move || PrivateDir::open(&folder).map_err(|error| error.to_string())).await?;
+        let plugin = NativePlugin::load(bytes, sha256, private, loading).await?;
         plugin.start().await.map_err(|error| error.to_string())?.map_err(config_faults)?;
         let (manifest, kinds) = (plugin.manifest().clone(), plugin.kinds());
         if kinds.is_empty() {

@@ -14,6 +14,7 @@ static volatile int released;    /* lets hanging calls go on */
 static volatile int late_status; /* what the host said to a call that was over */
 static volatile int destroyed;
 static volatile int created;
+static volatile int finished; /* calls whose upstream did not answer */
 
 static void free_owner(pintle_buf *buf) { free(buf->owner); }
 
@@ -42,13 +43,23 @@ static int32_t create(const pintle_host *host, pintle_slice config, void **insta
     return PINTLE_OK;
 }
 
-static int32_t ask_kv(instance_t *self, uint64_t call_id) {
-    static const char request[] = "{\"key\":\"k\"}";
+static int32_t ask(instance_t *self, uint64_t call_id, uint32_t method, const char *request) {
     pintle_buf answer = {0};
-    int32_t status = self->host->call(self->host->ctx, call_id, PINTLE_HOST_KV_GET,
-                                      (pintle_slice){(const uint8_t *)request, sizeof request - 1}, &answer);
+    int32_t status = self->host->call(self->host->ctx, call_id, method,
+                                      (pintle_slice){(const uint8_t *)request, strlen(request)}, &answer);
     if (answer.release) answer.release(&answer);
     return status;
+}
+
+static int32_t ask_kv(instance_t *self, uint64_t call_id) {
+    return ask(self, call_id, PINTLE_HOST_KV_GET, "{\"key\":\"k\"}");
+}
+
+/* Most of the call's time for a first request, and what is left for a second one. */
+static void ask_upstream(instance_t *self, uint64_t call_id) {
+    ask(self, call_id, PINTLE_HOST_HTTP_SEND, "{\"method\":\"GET\",\"url\":\"/\",\"timeout_ms\":250}");
+    ask(self, call_id, PINTLE_HOST_HTTP_SEND, "{\"method\":\"GET\",\"url\":\"/\"}");
+    __atomic_fetch_add(&finished, 1, __ATOMIC_SEQ_CST);
 }
 
 static void reject_with(pintle_buf *resp, int number) {
@@ -77,6 +88,8 @@ static int32_t call(void *instance, uint64_t call_id, uint32_t method, pintle_sl
     if (!strcmp(name, "fatal")) return say(resp, "{\"accepted\":{\"account\":{\"id\":\"1\",\"username\":\"x\"}}}"), -7;
     if (!strcmp(name, "created")) return reject_with(resp, created), PINTLE_OK;
     if (!strcmp(name, "destroyed")) return reject_with(resp, destroyed), PINTLE_OK;
+    if (!strcmp(name, "upstream")) return ask_upstream(self, call_id), say(resp, "\"unknown_user\""), PINTLE_OK;
+    if (!strcmp(name, "finished")) return reject_with(resp, finished), PINTLE_OK;
     if (!strcmp(name, "late-status")) return reject_with(resp, late_status), PINTLE_OK;
     if (!strcmp(name, "release")) return released = 1, reject_with(resp, 0), PINTLE_OK;
     if (!strcmp(name, "big")) {
@@ -113,6 +126,9 @@ static void cancel(void *instance, uint64_t call_id) {
 }
 
 static void destroy(void *instance) {
+#ifdef DESTROY_WAITS
+    while (!released) usleep(1000);
+#endif
     destroyed++;
     free(instance);
 }
