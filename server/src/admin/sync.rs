@@ -18,7 +18,7 @@ pub struct SyncRun {
     /// Begin a full one.
     #[serde(default)]
     pub full: bool,
-    /// Whatever it removes.
+    /// Whatever it removes or disables.
     #[serde(default)]
     pub force: bool,
 }
@@ -107,7 +107,7 @@ pub(super) async fn known(core: &Core, plugin: &str, after: Option<&str>) -> Res
     let found = preview::known(core, plugin, after, PAGE).await?;
     let next = if found.len() < PAGE { None } else { found.last().map(|last| last.account.id.clone()) };
     let live = found.into_iter().filter(|copy| copy.gone_at.is_none());
-    let view = |copy: SyncedAccount| json!({ "id": copy.account.id, "username": copy.account.username });
+    let view = |copy: SyncedAccount| json!({ "id": copy.account.id, "username": copy.account.username, "seen_in": copy.seen_in });
     Ok(json!({ "items": live.map(view).collect::<Vec<_>>(), "next": next }))
 }
 
@@ -120,7 +120,7 @@ fn find<'a>(core: &'a Core, plugin: &str) -> Result<&'a NamedSource, AdminError>
 impl From<SyncError> for AdminError {
     fn from(error: SyncError) -> Self {
         match error {
-            SyncError::Refused { .. } => Self::refused(format!("{error}; --force removes them all the same")),
+            SyncError::Refused { .. } => Self::refused(format!("{error}; --force makes the run all the same")),
             error => Self::unavailable(error),
         }
     }

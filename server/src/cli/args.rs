@@ -240,7 +240,8 @@ pub enum SyncCommand {
   pintle sync run erp --full --dry-run
   pintle sync run erp --full --force
 
-A run that would remove more than refuse_removal_over is refused (exit code 1), and --force makes it all the same.")]
+A run that would remove or disable more than refuse_removal_over is refused (exit code 1), and --force makes it
+all the same.")]
     Run(SyncRunArgs),
 }
 
@@ -252,7 +253,7 @@ pub struct SyncRunArgs {
     /// Ask for all accounts instead of those that have changed: then the gone show
     #[arg(long)]
     pub full: bool,
-    /// Whatever it removes
+    /// Whatever it removes or disables
     #[arg(long)]
     pub force: bool,
     /// Change nothing, and list the differences

@@ -7,7 +7,7 @@ use super::open::Opening;
 use super::progress::Progress;
 use super::{block_on, log, text};
 use pintle::admin::{Command, SyncPreview, SyncRun};
-use pintle::flow::sync::preview::{Difference, PreviewPage, What};
+use pintle::flow::sync::preview::{Difference, Guard, PreviewPage, What};
 use pintle::flow::sync::records::RunKind;
 use serde_json::{Value, json};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -64,6 +64,7 @@ async fn run(open: &Opening, args: &SyncRunArgs) -> Result<Value, Failure> {
 struct Found {
     added: u64,
     changed: u64,
+    disabled: u64,
     removed: u64,
     listed: Vec<Difference>,
 }
@@ -73,11 +74,24 @@ impl Found {
         match difference.what {
             What::Add => self.added += 1,
             What::Change => self.changed += 1,
+            What::Disable => self.disabled += 1,
             What::Remove => self.removed += 1,
         }
         if self.listed.len() < MOST_LISTED {
             self.listed.push(difference);
         }
+    }
+
+    fn into_json(self, first: &PreviewPage) -> Value {
+        let Self { added, changed, disabled, removed, listed } = self;
+        let refuses = |guard: &Guard| guard.refuses(disabled + removed);
+        let refused = first.guard.as_ref().is_some_and(refuses);
+        json!({
+            "dry_run": true, "kind": first.kind, "goes_on": first.goes_on.is_some(), "accounts": first.known,
+            "counts": { "added": added, "changed": changed, "disabled": disabled, "removed": removed },
+            "refused": refused, "refuse_removal_over": first.guard.map(|guard| guard.most.to_string()),
+            "truncated": added + changed + disabled + removed > listed.len() as u64, "differences": listed,
+        })
     }
 }
 
@@ -87,11 +101,12 @@ async fn preview(open: &Opening, args: &SyncRunArgs) -> Result<Value, Failure> {
     let mut place = Place::find_for(open, &Command::SyncPreview(ask.clone())).await?;
     let (mut found, mut seen) = (Found::default(), Vec::new());
     let mut progress: Option<Progress> = None;
-    let (kind, known) = loop {
+    let mut first = None;
+    let first = loop {
         let answer = place.once(Command::SyncPreview(ask.clone())).await?;
-        let page: PreviewPage = serde_json::from_value(answer).map_err(Failure::unavailable)?;
+        let mut page: PreviewPage = serde_json::from_value(answer).map_err(Failure::unavailable)?;
         seen.extend(page.seen.iter().map(|id| hash(id)));
-        for difference in page.differences {
+        for difference in std::mem::take(&mut page.differences) {
             if difference.what == What::Remove {
                 seen.push(hash(&difference.id));
             }
@@ -99,31 +114,35 @@ async fn preview(open: &Opening, args: &SyncRunArgs) -> Result<Value, Failure> {
         }
         let known = Some(page.known).filter(|known| *known > 0 && page.kind == RunKind::Full);
         progress.get_or_insert_with(|| Progress::new(known, "accounts")).at(seen.len() as u64, "pulling");
-        match page.next {
-            Some(next) => ask.at = Some((page.kind, next)),
-            None => break (page.kind, page.known),
+        ask.at = page.next.take().map(|next| (page.kind, next));
+        let first = first.get_or_insert(page);
+        if ask.at.is_none() {
+            break first.clone();
         }
     };
-    if kind == RunKind::Full {
+    if first.kind == RunKind::Full {
         seen.sort_unstable();
-        missing(&mut place, &args.plugin, &seen, &mut found).await?;
+        let is_seen = |id: &str, run: Option<u64>| {
+            (run.is_some() && run == first.goes_on) || seen.binary_search(&hash(id)).is_ok()
+        };
+        missing(&mut place, &args.plugin, is_seen, &mut found).await?;
     }
-    let Found { added, changed, removed, listed } = found;
-    Ok(json!({
-        "dry_run": true, "kind": kind, "accounts": known,
-        "counts": { "added": added, "changed": changed, "removed": removed },
-        "truncated": added + changed + removed > listed.len() as u64, "differences": listed,
-    }))
+    Ok(found.into_json(&first))
 }
 
-/// Finds the known accounts that are not among `seen`.
-async fn missing(place: &mut Place, plugin: &str, seen: &[u64], found: &mut Found) -> Result<(), Failure> {
+/// Finds the known accounts that are not seen, by their ids and the run that last named them.
+async fn missing(
+    place: &mut Place,
+    plugin: &str,
+    is_seen: impl Fn(&str, Option<u64>) -> bool,
+    found: &mut Found,
+) -> Result<(), Failure> {
     let mut after = None;
     loop {
         let mut page = place.once(Command::SyncKnown { plugin: plugin.to_owned(), after }).await?;
         for account in page["items"].as_array().into_iter().flatten() {
             let of = |key: &str| account[key].as_str().unwrap_or_default().to_owned();
-            if seen.binary_search(&hash(&of("id"))).is_err() {
+            if !is_seen(&of("id"), account["seen_in"].as_u64()) {
                 found.add(Difference {
                     what: What::Remove,
                     id: of("id"),
@@ -150,15 +169,64 @@ fn sentence(said: &Value) -> String {
     let kind = said["kind"].as_str().unwrap_or_default();
     if said["dry_run"] != true {
         return format!(
-            "{kind} run: {} added, {} changed, {} unchanged, {} removed; {} accounts\n",
-            counts["added"], counts["changed"], counts["unchanged"], counts["removed"], said["accounts"]
+            "{kind} run: {} added, {} changed, {} disabled, {} unchanged, {} removed; {} accounts\n",
+            counts["added"],
+            counts["changed"],
+            counts["disabled"],
+            counts["unchanged"],
+            counts["removed"],
+            said["accounts"]
         );
     }
     let listed = said["differences"].as_array().map(Vec::as_slice).unwrap_or_default();
     let table = if listed.is_empty() { String::new() } else { text::table(DIFFERENCES, listed) };
     let more = if said["truncated"] == true { format!("(the first {MOST_LISTED} of them)\n") } else { String::new() };
+    let run = if said["goes_on"] == true {
+        format!("the {kind} run in progress would still")
+    } else {
+        format!("a {kind} run would")
+    };
+    let most = said["refuse_removal_over"].as_str().unwrap_or_default();
+    let refused = if said["refused"] == true {
+        format!("it would be refused: that is more than refuse_removal_over = \"{most}\" allows\n")
+    } else {
+        String::new()
+    };
     format!(
-        "{table}{more}a {kind} run would add {}, change {} and remove {} of {} accounts\n",
-        counts["added"], counts["changed"], counts["removed"], said["accounts"]
+        "{table}{more}{run} add {}, change {}, disable {} and remove {} of {} accounts\n{refused}",
+        counts["added"], counts["changed"], counts["disabled"], counts["removed"], said["accounts"]
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pintle::config::model::Share;
+
+    fn said(disabled: usize, goes_on: Option<u64>, guard: Option<Guard>) -> Value {
+        let (kind, known) = (RunKind::Full, 100);
+        let first = PreviewPage { kind, goes_on, known, guard, differences: Vec::new(), seen: Vec::new(), next: None };
+        let mut found = Found::default();
+        for number in 0..disabled {
+            let (id, username) = (number.to_string(), format!("user{number}"));
+            found.add(Difference { what: What::Disable, id, username, fields: vec!["disabled".to_owned()] });
+        }
+        found.into_json(&first)
+    }
+
+    #[test]
+    fn a_dry_run_says_whether_the_run_would_be_refused() {
+        let guard = Some(Guard { ended_before: 3, known_before: 100, most: Share(500) });
+        let within = said(2, None, guard);
+        assert_eq!((&within["refused"], &within["counts"]["disabled"]), (&json!(false), &json!(2)));
+        let text = sentence(&within);
+        assert!(text.ends_with("a full run would add 0, change 0, disable 2 and remove 0 of 100 accounts\n"), "{text}");
+        assert!(text.contains("user1"), "{text}");
+        let beyond = said(3, Some(7), guard);
+        assert_eq!((&beyond["refused"], &beyond["goes_on"]), (&json!(true), &json!(true)));
+        let text = sentence(&beyond);
+        assert!(text.contains("the full run in progress would still add 0, change 0, disable 3 and"), "{text}");
+        assert!(text.ends_with("refused: that is more than refuse_removal_over = \"5%\" allows\n"), "{text}");
+        assert_eq!(said(100, Some(7), None)["refused"], false, "it is decided already");
+    }
 }

@@ -596,7 +596,8 @@ pub struct SyncEntry {
     pub every: Duration,
     /// `full_every` (1 d): how often a run names every account, so that those which are gone show.
     pub full_every: Duration,
-    /// `refuse_removal_over` (5%): a run that would remove a larger share of the known accounts removes none.
+    /// `refuse_removal_over` (5%): a run that would remove or disable a larger share of the known accounts does
+    /// neither.
     pub refuse_removal_over: Share,
 }
 
@@ -614,7 +615,7 @@ impl SyncEntry {
 }
 
 /// A part of a whole, in hundredths of a percent: at most 10000.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Share(pub u32);
 
 impl Share {

@@ -72,11 +72,13 @@ pub enum SyncError {
         /// What it said.
         error: PluginError,
     },
-    /// It would remove too many.
-    #[error("it would remove {removed} of {known} accounts, more than refuse_removal_over = \"{most}\" allows")]
+    /// It would remove or disable too many.
+    #[error(
+        "it would remove or disable {ended} of {known} accounts, more than refuse_removal_over = \"{most}\" allows"
+    )]
     Refused {
         /// So many.
-        removed: u64,
+        ended: u64,
         /// Of so many that are known.
         known: u64,
         /// The configured share.
@@ -167,7 +169,7 @@ fn checked(page: SourcePage, cursor: Option<&str>) -> Result<Page, PluginError> 
     Ok(Page { changes, next: page.next, complete: page.complete })
 }
 
-/// What `run` would have removed at its end, as far as it has come.
-const fn to_remove(state: &SyncState, run: &Run) -> u64 {
-    run.counts.removed + state.known.saturating_sub(run.seen)
+/// What `run` would have ended at its own end, as far as it has come.
+const fn to_end(state: &SyncState, run: &Run) -> u64 {
+    run.ended() + state.known.saturating_sub(run.seen)
 }

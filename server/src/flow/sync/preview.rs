@@ -1,8 +1,10 @@
 //! What a run would do, without doing it: page by page, and nothing is kept here. Whoever asks compares the ids of the
 //! pages with those that are known.
 
-use super::records::{RunKind, SyncedAccount, account_key};
+use super::records::{Phase, RunKind, SyncedAccount, account_key};
+use super::step::{going_on, new_run};
 use super::{NamedSource, SyncError, pull, state};
+use crate::config::model::Share;
 use crate::flow::Core;
 use crate::oauth::family::AccountRef;
 use crate::store::{record, record::Record};
@@ -17,6 +19,8 @@ pub enum What {
     Add,
     /// It is another than before.
     Change,
+    /// It is disabled, so that what it was given ends.
+    Disable,
     /// It is gone.
     Remove,
 }
@@ -40,8 +44,12 @@ pub struct Difference {
 pub struct PreviewPage {
     /// What the run would ask for.
     pub kind: RunKind,
+    /// The number of the run in progress, where that would be gone on with: what it was told of has its number.
+    pub goes_on: Option<u64>,
     /// Accounts that are known now.
     pub known: u64,
+    /// What may be too much; none where it is decided already.
+    pub guard: Option<Guard>,
     /// The page's differences.
     pub differences: Vec<Difference>,
     /// Ids of the accounts that it names.
@@ -50,7 +58,27 @@ pub struct PreviewPage {
     pub next: Option<String>,
 }
 
-/// The page at `cursor`, of a run of `kind`; without a kind the first page of the run that would be next.
+/// Of how many accounts a run may remove and disable which share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// Accounts that count as ended before the first page.
+    pub ended_before: u64,
+    /// Accounts that were known when the run began, or would begin.
+    pub known_before: u64,
+    /// `refuse_removal_over`.
+    pub most: Share,
+}
+
+impl Guard {
+    /// Whether a run is refused that ends so many more.
+    #[must_use]
+    pub fn refuses(&self, ended: u64) -> bool {
+        ended > 0 && self.most.is_exceeded(self.ended_before + ended, self.known_before)
+    }
+}
+
+/// The page at `cursor`, of a run of `kind`; without them the first page that the next run, or the one in progress, would
+/// ask for, which is empty where that asks for no more.
 ///
 /// # Errors
 /// `Source`, `Store`.
@@ -62,26 +90,36 @@ pub async fn page(
 ) -> Result<PreviewPage, SyncError> {
     let plugin = source.entry.plugin.as_str();
     let (state, _) = state(core, plugin).await?;
-    let (kind, cursor) = match at {
-        Some((kind, cursor)) => (kind, Some(cursor)),
-        None => match state.last.and_then(|last| last.cursor).filter(|_| !full) {
-            Some(cursor) => (RunKind::Incremental, Some(cursor)),
-            None => (RunKind::Full, None),
-        },
+    let goes_on = going_on(&state, full);
+    let run = goes_on.cloned().unwrap_or_else(|| new_run(core, source, &state, full));
+    let most = source.entry.refuse_removal_over;
+    let guard = Guard { ended_before: run.ended(), known_before: run.known_before, most };
+    let mut preview = PreviewPage {
+        kind: at.as_ref().map_or(run.kind, |(kind, _)| *kind),
+        goes_on: goes_on.map(|run| run.number),
+        known: state.known,
+        guard: Some(guard).filter(|_| !matches!(run.phase, Phase::Removing(_))),
+        differences: Vec::new(),
+        seen: Vec::new(),
+        next: None,
+    };
+    let cursor = match (at, run.phase) {
+        (Some((_, cursor)), _) => Some(cursor),
+        (None, Phase::Pulling(cursor)) => cursor,
+        (None, Phase::Judging | Phase::Removing(_)) => return Ok(preview),
     };
     let page = pull(core, source, cursor.as_deref()).await?;
-    let (mut differences, mut seen) = (Vec::new(), Vec::new());
     for (id, account) in page.changes {
         let reference = AccountRef { backend: plugin.to_owned(), id };
         let known = record::load::<SyncedAccount>(core.store.as_ref(), &account_key(&reference)).await?;
         let known = known.map(|known| known.value).filter(|known| known.gone_at.is_none());
-        differences.extend(difference(known.map(|known| known.account).as_ref(), account.as_ref()));
+        preview.differences.extend(difference(known.as_ref(), account.as_ref()));
         if account.is_some() {
-            seen.push(reference.id);
+            preview.seen.push(reference.id);
         }
     }
-    let next = page.next.filter(|_| !page.complete);
-    Ok(PreviewPage { kind, known: state.known, differences, seen, next })
+    preview.next = page.next.filter(|_| !page.complete);
+    Ok(preview)
 }
 
 /// Ids and names of at most `limit` known accounts, from after the id `after` on.
@@ -100,11 +138,14 @@ pub async fn known(
     Ok(found.iter().map(|(_, row)| record::decode(&row.value)).collect::<Result<_, _>>()?)
 }
 
-fn difference(known: Option<&Account>, named: Option<&Account>) -> Option<Difference> {
+fn difference(known: Option<&SyncedAccount>, named: Option<&Account>) -> Option<Difference> {
     let (what, account, fields) = match (known, named) {
         (None, Some(named)) => (What::Add, named, Vec::new()),
-        (Some(known), None) => (What::Remove, known, Vec::new()),
-        (Some(known), Some(named)) if known != named => (What::Change, named, fields(known, named)),
+        (Some(known), None) => (What::Remove, &known.account, Vec::new()),
+        (Some(known), Some(named)) if known.account != *named => {
+            let what = if known.is_ended_by(Some(named)) { What::Disable } else { What::Change };
+            (what, named, fields(&known.account, named))
+        }
         _ => return None,
     };
     Some(Difference { what, id: account.id.clone(), username: account.username.clone(), fields })

@@ -24,6 +24,13 @@ impl SyncedAccount {
     pub const fn is_enabled(&self) -> bool {
         self.gone_at.is_none() && !self.account.disabled
     }
+
+    /// Whether it ends where the source says `named` of it now, nothing where it is gone: one more that a run may not do to
+    /// too many.
+    #[must_use]
+    pub fn is_ended_by(&self, named: Option<&Account>) -> bool {
+        self.gone_at.is_none() && named.is_none_or(|named| named.disabled && !self.account.disabled)
+    }
 }
 
 impl Record for SyncedAccount {
@@ -57,6 +64,10 @@ pub struct SyncState {
     /// Why the last try failed, until one succeeds.
     #[serde(default)]
     pub trouble: Option<Trouble>,
+    /// Accounts that runs have ended which were given up, since one came to its end: the next one begins with them, so that
+    /// trying again does not do bit by bit what is refused at once.
+    #[serde(default)]
+    pub ended_before: u64,
 }
 
 impl Record for SyncState {
@@ -109,6 +120,9 @@ pub struct Run {
     pub pages: u64,
     /// What it has changed.
     pub counts: Counts,
+    /// [`SyncState::ended_before`] when it began.
+    #[serde(default)]
+    pub ended_before: u64,
     /// What it does now.
     pub phase: Phase,
     /// Where the next run begins, once the source has said it.
@@ -116,13 +130,24 @@ pub struct Run {
     pub next: Option<String>,
 }
 
+impl Run {
+    /// Accounts that are removed or disabled by now: by it, and by those before it that were given up.
+    #[must_use]
+    pub const fn ended(&self) -> u64 {
+        self.ended_before + self.counts.removed + self.counts.disabled
+    }
+}
+
 /// What a run changed, in accounts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// New ones, and ones that came back.
     pub added: u64,
-    /// Others than before.
+    /// Others than before, and not ended by it.
     pub changed: u64,
+    /// Enabled ones that are disabled now.
+    #[serde(default)]
+    pub disabled: u64,
     /// As they were.
     pub unchanged: u64,
     /// Gone.

@@ -1,7 +1,7 @@
 //! A run, step by step.
 
 use super::records::{Counts, Ended, Phase, Run, RunKind, SyncState, SyncedAccount, Trouble, account_key, state_key};
-use super::{CHUNK, NamedSource, Page, SyncError, pull, removal, state, to_remove, withdrawal};
+use super::{CHUNK, NamedSource, Page, SyncError, pull, removal, state, to_end, withdrawal};
 use crate::flow::{Core, MAX_RELOADS, identity};
 use crate::metrics::SyncOutcome;
 use crate::oauth::family::AccountRef;
@@ -28,7 +28,7 @@ pub async fn begin(core: &Core, source: &NamedSource, full: bool) -> Result<Run,
     let plugin = source.entry.plugin.as_str();
     for _ in 0..MAX_RELOADS {
         let (mut state, version) = state(core, plugin).await?;
-        if let Some(run) = state.run.as_ref().filter(|run| run.kind == RunKind::Full || !full) {
+        if let Some(run) = going_on(&state, full) {
             return Ok(run.clone());
         }
         let run = new_run(core, source, &state, full);
@@ -41,7 +41,13 @@ pub async fn begin(core: &Core, source: &NamedSource, full: bool) -> Result<Run,
     Err(SyncError::Contended)
 }
 
-fn new_run(core: &Core, source: &NamedSource, state: &SyncState, full: bool) -> Run {
+/// The run in progress that is gone on with.
+pub(super) fn going_on(state: &SyncState, full: bool) -> Option<&Run> {
+    state.run.as_ref().filter(|run| run.kind == RunKind::Full || !full)
+}
+
+/// The run that begins where none is gone on with.
+pub(super) fn new_run(core: &Core, source: &NamedSource, state: &SyncState, full: bool) -> Run {
     let now = core.clock.now();
     let is_due = state.full_at.is_none_or(|at| at.plus(source.entry.full_every) <= now);
     let cursor = state.last.as_ref().and_then(|last| last.cursor.clone()).filter(|_| !full && !is_due);
@@ -53,12 +59,13 @@ fn new_run(core: &Core, source: &NamedSource, state: &SyncState, full: bool) -> 
         seen: 0,
         pages: 0,
         counts: Counts::default(),
+        ended_before: state.run.as_ref().map_or(state.ended_before, Run::ended),
         phase: Phase::Pulling(cursor),
         next: None,
     }
 }
 
-/// Takes the next step of run `number`; with `force` whatever it removes.
+/// Takes the next step of run `number`; with `force` whatever it removes or disables.
 ///
 /// # Errors
 /// `Source`, `Refused`: the failure is kept with the state, and the schedule waits longer and longer. `Store`, `Contended`.
@@ -106,7 +113,7 @@ pub(super) struct At<'a> {
 impl At<'_> {
     /// Commits a page in batches, the last one with its cursor.
     async fn apply(mut self, mut run: Run, page: Page, force: bool) -> Result<Step, SyncError> {
-        self.refuse_deletions(&run, &page, force).await?;
+        self.refuse_ends(&run, &page, force).await?;
         let changes: Vec<(String, Option<Account>)> = page.changes.into_iter().collect();
         let (chunks, last) = changes.split_at(changes.len().saturating_sub(1) / CHUNK * CHUNK);
         for chunk in chunks.chunks(CHUNK) {
@@ -183,6 +190,7 @@ impl At<'_> {
             Some(account) => {
                 match known.as_ref().filter(|_| is_there) {
                     None => (state.known, run.counts.added) = (state.known + 1, run.counts.added + 1),
+                    Some(known) if known.is_ended_by(Some(account)) => run.counts.disabled += 1,
                     Some(known) if known.account != *account => run.counts.changed += 1,
                     Some(_) if !is_seen => run.counts.unchanged += 1,
                     Some(_) => return Ok(batch),
@@ -207,23 +215,26 @@ impl At<'_> {
         put(self.core, &reference, &new, ends, batch).await
     }
 
-    /// An account more or less that is gone is one thing, a source that calls a good part of them gone another.
-    async fn refuse_deletions(&self, run: &Run, page: &Page, force: bool) -> Result<(), SyncError> {
-        let (store, mut removed) = (self.core.store.as_ref(), run.counts.removed);
-        for id in page.changes.iter().filter(|(_, account)| account.is_none()).map(|(id, _)| id) {
+    /// An account more or less that is gone or disabled is one thing, a source that calls a good part of them so another.
+    async fn refuse_ends(&self, run: &Run, page: &Page, force: bool) -> Result<(), SyncError> {
+        let (store, mut ended) = (self.core.store.as_ref(), run.ended());
+        for (id, account) in &page.changes {
+            if account.as_ref().is_some_and(|account| !account.disabled) {
+                continue;
+            }
             let reference = AccountRef { backend: self.source.entry.plugin.clone(), id: id.clone() };
             let known = record::load::<SyncedAccount>(store, &account_key(&reference)).await?;
-            removed += u64::from(known.is_some_and(|known| known.value.gone_at.is_none()));
+            ended += u64::from(known.is_some_and(|known| known.value.is_ended_by(account.as_ref())));
         }
-        if removed > run.counts.removed { self.guard(run, removed, force) } else { Ok(()) }
+        if ended > run.ended() { self.guard(run, ended, force) } else { Ok(()) }
     }
 
-    fn guard(&self, run: &Run, removed: u64, force: bool) -> Result<(), SyncError> {
+    fn guard(&self, run: &Run, ended: u64, force: bool) -> Result<(), SyncError> {
         let (most, known) = (self.source.entry.refuse_removal_over, run.known_before);
-        if force || !most.is_exceeded(removed, known) {
+        if force || !most.is_exceeded(ended, known) {
             return Ok(());
         }
-        Err(SyncError::Refused { removed, known, most })
+        Err(SyncError::Refused { ended, known, most })
     }
 
     /// Whether the accounts that were not named may go.
@@ -232,7 +243,7 @@ impl At<'_> {
         if missing == 0 || run.kind == RunKind::Incremental {
             return self.end(run).await;
         }
-        self.guard(&run, to_remove(&self.state, &run), force)?;
+        self.guard(&run, to_end(&self.state, &run), force)?;
         let run = Run { phase: Phase::Removing(None), ..run };
         let mut state = self.state.clone();
         if self.save(&mut state, &run, Batch::new()).await? { Ok(Step::Going(run)) } else { Err(SyncError::Contended) }
@@ -243,7 +254,8 @@ impl At<'_> {
         let at = self.core.clock.now();
         let ended = Ended { number, kind, at, counts, cursor: next };
         let full_at = if kind == RunKind::Full { Some(at) } else { self.state.full_at };
-        let state = SyncState { run: None, last: Some(ended.clone()), full_at, trouble: None, ..self.state };
+        let last = Some(ended.clone());
+        let state = SyncState { run: None, last, full_at, trouble: None, ended_before: 0, ..self.state };
         let plugin = self.source.entry.plugin.as_str();
         match commit_state(self.core, plugin, Batch::new(), &state, self.version).await? {
             Some(_) => {
@@ -298,10 +310,12 @@ async fn note(core: &Core, source: &NamedSource, number: u64, error: &SyncError)
         let Some(run) = state.run.as_ref().filter(|run| run.number == number) else { return Ok(()) };
         let is_lost = matches!(error, SyncError::Source { error: PluginError::Invalid(_), .. })
             && matches!(&run.phase, Phase::Pulling(Some(_)));
+        let is_refused = matches!(error, SyncError::Refused { .. }) && run.kind == RunKind::Full;
         if is_lost && let Some(last) = &mut state.last {
             last.cursor = None;
         }
-        if is_lost || run.phase == Phase::Judging {
+        if is_lost || is_refused {
+            state.ended_before = run.ended();
             state.run = None;
         }
         let failures = state.trouble.map_or(0, |trouble| trouble.failures).saturating_add(1);
