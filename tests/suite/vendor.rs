@@ -9,7 +9,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 /// What a user-verifier without an upstream is asked.
-const CHECKS: usize = 18;
+const CHECKS: usize = 21;
 /// In a project's configuration, where the library's hash goes.
 const NO_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 

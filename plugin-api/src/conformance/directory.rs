@@ -48,7 +48,9 @@ fn has_no_strangers(probe: &Probe<'_>) -> Verdict {
 }
 
 fn shows_disabled(probe: &Probe<'_>) -> Verdict {
-    let Some(disabled) = &probe.fixtures.disabled else { return Ok(()) };
+    let Some(disabled) = &probe.fixtures.disabled else {
+        return probe.not_tried("the fixtures name no `disabled` user");
+    };
     let found = find(probe, "username", disabled)?;
     ensure(found.is_none_or(|account| account.disabled), || "the account is not marked as disabled".to_owned())
 }

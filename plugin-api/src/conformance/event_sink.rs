@@ -1,9 +1,10 @@
-//! Kind `event-sink`. Whether anything is delivered depends on what it delivers to; what it acknowledges does not.
+//! Kind `event-sink`. What it delivers to is there while it is tried.
 
 use super::{Check, Probe, Verdict, awkward_texts, ensure, shown};
 use crate::types::{Event, PluginError};
 
 pub(super) const CHECKS: &[Check] = &[
+    ("delivers while what it delivers to is there", delivers),
     ("acknowledges only events that it was given, each once", acknowledges_what_it_got),
     ("acknowledges nothing of an empty batch", nothing_of_nothing),
     ("takes an event a second time", takes_one_twice),
@@ -32,6 +33,12 @@ fn deliver(probe: &Probe<'_>, batch: &[Event]) -> Result<Vec<String>, String> {
 
 fn batch() -> Vec<Event> {
     (0..3).map(|number| event(number, "token.issued", format!(r#"{{"number":{number}}}"#))).collect()
+}
+
+/// One that never delivers acknowledges nothing wrong either.
+fn delivers(probe: &Probe<'_>) -> Verdict {
+    let ids = probe.subject.deliver(&probe.ctx, &batch()).map_err(|error| error.to_string())?;
+    ensure(!ids.is_empty(), || "acknowledged none of three".to_owned())
 }
 
 fn acknowledges_what_it_got(probe: &Probe<'_>) -> Verdict {

@@ -22,6 +22,7 @@ use crate::types::{
     SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest,
 };
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 
 /// Something that calls a plugin which was made from [`Fixtures::config_json`]. The calls block.
 pub trait Subject {
@@ -33,7 +34,7 @@ pub trait Subject {
     /// `lifecycle.validate-config`: the faults, none where the config is right.
     ///
     /// # Errors
-    /// Where there is no answer.
+    /// Where there is no answer, as after a trap: that is no fault of the config.
     fn validate_config(&self, config_json: &str) -> Result<Vec<String>, PluginError>;
     /// `lifecycle.health`.
     ///
@@ -140,6 +141,10 @@ pub struct Fixtures {
     pub password: String,
     /// A disabled user with the same password, where the backend has one.
     pub disabled: Option<String>,
+    /// A user with the same password and a name beyond ASCII, where the backend has one.
+    pub unicode: Option<String>,
+    /// How the users pass a second step, where the backend asks for one.
+    pub second: Option<SecondStep>,
     /// A user that the backend does not have.
     pub unknown: String,
     /// The scopes that a query asks for.
@@ -154,6 +159,15 @@ pub struct Fixtures {
     pub grant_params: Vec<Attr>,
 }
 
+/// The answer to a challenge of a verifier.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SecondStep {
+    /// What is asked for, such as `totp`.
+    pub kind: String,
+    /// The right proof.
+    pub secret: String,
+}
+
 impl Default for Fixtures {
     /// What suits `testing::FakeHost::with_ann_and_bob` and a plugin without options.
     fn default() -> Self {
@@ -162,6 +176,8 @@ impl Default for Fixtures {
             username: "ann".to_owned(),
             password: "correct horse".to_owned(),
             disabled: Some("bob".to_owned()),
+            unicode: None,
+            second: None,
             unknown: "nobody".to_owned(),
             scopes: ["read", "write", "admin"].map(str::to_owned).to_vec(),
             key_id: "key-1".to_owned(),
@@ -196,6 +212,9 @@ pub struct Outcome {
     /// Why it did not; none where it passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+    /// Which fixture was missing to find out; none where it was tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_tried: Option<String>,
 }
 
 /// What came of all checks of a plugin.
@@ -208,10 +227,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether checks ran and all passed.
+    /// Whether checks ran and none of them failed.
     #[must_use]
     pub fn passed(&self) -> bool {
-        !self.outcomes.is_empty() && self.failures().next().is_none()
+        self.tried() > 0 && self.failures().next().is_none()
+    }
+
+    fn tried(&self) -> usize {
+        self.outcomes.iter().filter(|outcome| outcome.not_tried.is_none()).count()
     }
 
     /// The checks that failed.
@@ -222,11 +245,12 @@ impl Report {
 
 impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "{}: {} checks, {} failed", self.plugin, self.outcomes.len(), self.failures().count())?;
-        for Outcome { kind, check, failure } in &self.outcomes {
-            match failure {
-                None => writeln!(f, "  ok      {kind}: {check}")?,
-                Some(why) => writeln!(f, "  FAILED  {kind}: {check}: {why}")?,
+        writeln!(f, "{}: {} checks, {} failed", self.plugin, self.tried(), self.failures().count())?;
+        for Outcome { kind, check, failure, not_tried } in &self.outcomes {
+            match (failure, not_tried) {
+                (Some(why), _) => writeln!(f, "  FAILED  {kind}: {check}: {why}")?,
+                (None, Some(why)) => writeln!(f, "  -       {kind}: {check}: not tried: {why}")?,
+                (None, None) => writeln!(f, "  ok      {kind}: {check}")?,
             }
         }
         Ok(())
@@ -244,6 +268,22 @@ struct Probe<'a> {
     fixtures: &'a Fixtures,
     manifest: &'a Manifest,
     ctx: CallContext,
+    /// Set by a check that has nothing to try.
+    not_tried: Cell<Option<&'static str>>,
+}
+
+impl Probe<'_> {
+    /// For a check whose fixture is missing; `why` names it.
+    fn not_tried(&self, why: &'static str) -> Verdict {
+        self.not_tried.set(Some(why));
+        Ok(())
+    }
+
+    fn outcome(&self, kind: &str, (check, find_out): &Check) -> Outcome {
+        let failure = find_out(self).err();
+        let not_tried = self.not_tried.take().map(str::to_owned);
+        Outcome { kind: kind.to_owned(), check: (*check).to_owned(), failure, not_tried }
+    }
 }
 
 /// The checks of each kind.
@@ -265,15 +305,11 @@ pub fn run(subject: &dyn Subject, fixtures: &Fixtures) -> Report {
         Ok(manifest) => manifest,
         Err(error) => return unreadable(&error),
     };
-    let probe = Probe { subject, fixtures, manifest: &manifest, ctx: fixtures.context() };
+    let probe = Probe { subject, fixtures, manifest: &manifest, ctx: fixtures.context(), not_tried: Cell::default() };
     let mut outcomes = Vec::new();
     for (kind, checks) in SUITES {
         if kind == "lifecycle" || exports(&manifest, kind) {
-            outcomes.extend(checks.iter().map(|(check, find_out)| Outcome {
-                kind: kind.to_owned(),
-                check: (*check).to_owned(),
-                failure: find_out(&probe).err(),
-            }));
+            outcomes.extend(checks.iter().map(|check| probe.outcome(kind, check)));
         }
     }
     Report { plugin: format!("{} {}", manifest.name, manifest.version), outcomes }
@@ -284,8 +320,12 @@ fn exports(manifest: &Manifest, kind: &str) -> bool {
 }
 
 fn unreadable(error: &PluginError) -> Report {
-    let outcome =
-        Outcome { kind: "lifecycle".to_owned(), check: "has a manifest".to_owned(), failure: Some(error.to_string()) };
+    let outcome = Outcome {
+        kind: "lifecycle".to_owned(),
+        check: "has a manifest".to_owned(),
+        failure: Some(error.to_string()),
+        not_tried: None,
+    };
     Report { plugin: "unknown".to_owned(), outcomes: vec![outcome] }
 }
 

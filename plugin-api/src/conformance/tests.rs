@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::testing::FakeHost;
-use crate::types::{Accepted, Account, AccountChange, AccountVerdict, ExtensionGranted, base64url};
+use crate::types::{Accepted, Account, AccountChange, AccountVerdict, Challenge, ExtensionGranted, base64url};
 use crate::{
     AccountSource, Call, ClaimsSource, Directory, EventSink, ExtensionGrant, Plugin, ScopePolicy, TokenFormat,
     UserVerifier,
@@ -35,6 +35,9 @@ impl Plugin for Faulty {
 impl UserVerifier for Faulty {
     fn verify(&self, call: &Call<'_>, request: &VerifyRequest) -> Result<VerifyOutcome, PluginError> {
         let fault = self.fault.as_str();
+        if request.kind == "totp" && fault.starts_with("asks twice") {
+            return self.second_step(call, request);
+        }
         if request.kind != "password" && fault != "ignores the kind" {
             return Ok(VerifyOutcome::UnknownUser);
         }
@@ -46,16 +49,39 @@ impl UserVerifier for Faulty {
         if fault == "remembers logins" && call.host.kv_put("k", b"", None, Some(0)).is_err() {
             return Ok(VerifyOutcome::UnknownUser);
         }
+        if fault == "refuses names beyond ASCII" && !name.is_ascii() {
+            return Err(PluginError::Invalid("the name".to_owned()));
+        }
         let accept = |account| VerifyOutcome::Accepted(Accepted { account, amr: vec!["pwd".to_owned()], acr: None });
         if fault == "accepts an empty password" && request.secret.is_empty() {
             return Ok(accept(Account { id: "1".to_owned(), ..Account::default() }));
         }
         Ok(match call.host.account_verify(&name, &request.secret)? {
+            AccountVerdict::Accepted(_) if fault.starts_with("asks twice") => VerifyOutcome::Challenge(Challenge {
+                kind: "totp".to_owned(),
+                state: format!("for {name}").into_bytes(),
+                params_json: "{}".to_owned(),
+            }),
             AccountVerdict::Accepted(account) => accept(account),
             AccountVerdict::Rejected if fault == "passes on wrong passwords" => VerifyOutcome::UnknownUser,
             AccountVerdict::Rejected => VerifyOutcome::Rejected(String::new()),
             AccountVerdict::UnknownUser if fault == "stops at unknown users" => VerifyOutcome::Rejected(String::new()),
             AccountVerdict::UnknownUser => VerifyOutcome::UnknownUser,
+        })
+    }
+}
+
+impl Faulty {
+    fn second_step(&self, call: &Call<'_>, request: &VerifyRequest) -> Result<VerifyOutcome, PluginError> {
+        let name = request.username.clone().unwrap_or_default();
+        let mine = request.state.as_deref() == Some(format!("for {name}").as_bytes());
+        let right = request.secret.as_slice() == b"123456";
+        if !(mine || self.fault.ends_with("any state")) || !(right || self.fault.ends_with("any proof")) {
+            return Ok(VerifyOutcome::Rejected(String::new()));
+        }
+        Ok(match call.host.account_lookup("username", &name)? {
+            Some(account) => VerifyOutcome::Accepted(Accepted { account, amr: vec!["otp".to_owned()], acr: None }),
+            None => VerifyOutcome::UnknownUser,
         })
     }
 }
@@ -155,6 +181,9 @@ impl EventSink for Faulty {
         if self.fault == "knows its events only" && batch.iter().any(|event| event.kind != "token.issued") {
             return Err(PluginError::Internal("what is this?".to_owned()));
         }
+        if self.fault == "delivers nothing" {
+            return Err(PluginError::Unavailable("the receiver".to_owned()));
+        }
         let mut ids: Vec<_> = batch.iter().map(|event| event.id.clone()).collect();
         if self.fault == "acknowledges more" {
             ids.push("event-99".to_owned());
@@ -188,12 +217,44 @@ crate::__pintle_linked!(
 );
 
 fn failures(fault: &str) -> Vec<String> {
+    report(fault).failures().map(|outcome| outcome.check.clone()).collect()
+}
+
+fn report(fault: &str) -> Report {
     let config = serde_json::json!({ "fault": fault }).to_string();
     let host = FakeHost::with_ann_and_bob();
     let grant_params = vec![("badge".to_owned(), "b-1".to_owned())];
-    let fixtures = Fixtures { config_json: config.clone(), grant_params, ..Fixtures::default() };
-    let report = run(&LinkedSubject::new(linked(), &config, &host).unwrap(), &fixtures);
-    report.failures().map(|outcome| outcome.check.clone()).collect()
+    let totp = || SecondStep { kind: "totp".to_owned(), secret: "123456".to_owned() };
+    let second = fault.starts_with("asks twice").then(totp);
+    let fixtures = Fixtures { config_json: config.clone(), grant_params, second, ..Fixtures::default() };
+    run(&LinkedSubject::new(linked(), &config, &host).unwrap(), &fixtures)
+}
+
+#[test]
+fn a_verifier_in_two_steps_passes() {
+    assert_eq!(failures("asks twice"), Vec::<String>::new());
+    assert!(report("asks twice").to_string().contains("  ok      user-verifier: accepts a second step only with"));
+}
+
+#[test]
+fn what_the_fixtures_leave_out_is_not_tried() {
+    let config = r#"{"fault":"none"}"#.to_owned();
+    let fixtures = Fixtures { config_json: config.clone(), disabled: None, ..Fixtures::default() };
+    let report = run(&LinkedSubject::new(linked(), &config, &FakeHost::with_ann_and_bob()).unwrap(), &fixtures);
+    let left_out: Vec<_> = report.outcomes.iter().filter_map(|outcome| outcome.not_tried.as_deref()).collect();
+    let (disabled, second) = ("the fixtures name no `disabled` user", "the fixtures have no `second` step");
+    let (unicode, grant) = ("the fixtures name no `unicode` user", "the fixtures have no `grant_params`");
+    assert_eq!(left_out, [second, unicode, disabled, disabled, grant]);
+    assert!(report.passed() && report.to_string().contains("never accepts a disabled user: not tried: "), "{report}");
+}
+
+#[test]
+fn a_user_whose_name_is_beyond_ascii_must_get_in() {
+    let fixtures = Fixtures { unicode: Some("Zoë".to_owned()), ..Fixtures::default() };
+    let host = FakeHost::with_ann_and_bob();
+    let report = run(&LinkedSubject::new(linked(), "{}", &host).unwrap(), &fixtures);
+    let failed: Vec<_> = report.failures().map(|outcome| outcome.check.as_str()).collect();
+    assert!(failed.contains(&"takes the right password of a user whose name is beyond ASCII"), "{failed:?}");
 }
 
 #[test]
@@ -211,6 +272,10 @@ fn each_fault_fails_its_check() {
         ("accepts an empty password", "never accepts an empty password"),
         ("passes on wrong passwords", "rejects a wrong password of its own user"),
         ("stops at unknown users", "passes on a user whom it does not have"),
+        ("refuses names beyond ASCII", "passes on users with names beyond ASCII whom it does not have"),
+        ("asks twice, takes any state", "accepts a second step only with the state of the first and the right proof"),
+        ("asks twice, takes any proof", "accepts a second step only with the state of the first and the right proof"),
+        ("delivers nothing", "delivers while what it delivers to is there"),
         ("grants more", "grants nothing that was not requested"),
         ("grants consents", "grants nothing for a past consent alone"),
         ("grants the first", "does not depend on the order of the scopes"),

@@ -74,7 +74,7 @@ pub fn run_in(worlds: &dyn Worlds, fixtures: &Fixtures) -> Report {
     for (kind, checks) in CHECKS {
         report.outcomes.extend(checks.iter().filter_map(|(check, find_out)| {
             let failure = find_out(&scene)?.err();
-            Some(Outcome { kind: (*kind).to_owned(), check: (*check).to_owned(), failure })
+            Some(Outcome { kind: (*kind).to_owned(), check: (*check).to_owned(), failure, not_tried: None })
         }));
     }
     report
@@ -82,7 +82,7 @@ pub fn run_in(worlds: &dyn Worlds, fixtures: &Fixtures) -> Report {
 
 fn not_loaded(why: &str) -> Report {
     let failure = Some(why.to_owned());
-    let outcome = Outcome { kind: "lifecycle".to_owned(), check: "can be loaded".to_owned(), failure };
+    let outcome = Outcome { kind: "lifecycle".to_owned(), check: "can be loaded".to_owned(), failure, not_tried: None };
     Report { plugin: "unknown".to_owned(), outcomes: vec![outcome] }
 }
 

@@ -111,6 +111,8 @@ pub struct LoadedPlugin {
     pub self_contained: bool,
     /// The values of `grant_type` that an extension grant answers.
     pub grant_types: Vec<String>,
+    /// What the plugin wants of the host, as its manifest says; empty where it could not be loaded.
+    pub wants: Vec<String>,
     /// What the plugin wants of the host and its entry does not grant: such calls answer `denied`.
     pub ungranted: Vec<String>,
     /// Of one that came as a bundle.

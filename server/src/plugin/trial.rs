@@ -52,6 +52,8 @@ pub struct Trial {
     sha256: String,
     fixtures: TrialFixtures,
     folder: Folder,
+    /// Of the whole world: what a plugin has kept is there when it is loaded anew.
+    whole: Arc<TrialServices>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     runtime: Handle,
@@ -79,7 +81,9 @@ impl Trial {
             _ => return Err(refuse("a plugin's file ends in .wasm, .so, .dylib or .dll".to_owned())),
         };
         let folder = Folder::make(entropy.as_ref()).map_err(TrialError::Surroundings)?;
-        Ok(Self { source, sha256: sha256_hex(&bytes), fixtures, folder, clock, entropy, runtime })
+        let whole = TrialServices::new(World::Whole, &clock, &entropy).map_err(TrialError::Surroundings)?;
+        let sha256 = sha256_hex(&bytes);
+        Ok(Self { source, sha256, fixtures, folder, whole: Arc::new(whole), clock, entropy, runtime })
     }
 
     /// Of the file, as lower-case hex.
@@ -118,9 +122,12 @@ impl Trial {
     }
 
     fn environment(&self, world: World) -> Result<Environment, String> {
-        let services = TrialServices::new(world, &self.clock, &self.entropy)?;
+        let services = match world {
+            World::Whole => Arc::clone(&self.whole),
+            _ => Arc::new(TrialServices::new(world, &self.clock, &self.entropy)?),
+        };
         Ok(Environment {
-            services: Arc::new(services),
+            services,
             builtins: builtins(),
             cache_dir: self.folder.path().to_owned(),
             known_dir: None,
@@ -133,9 +140,21 @@ impl Trial {
     fn loaded(&self, world: World, upstream: Option<Upstream>, reuse: u32) -> Result<LoadedSubject, String> {
         let entry = self.entry(world, upstream.as_ref(), reuse)?;
         let environment = self.environment(world)?;
-        let loaded = self.runtime.block_on(load(entry.clone(), &environment)).map_err(|faults| faults.join("; "))?;
+        let load = |entry| self.runtime.block_on(load(entry, &environment)).map_err(|faults| faults.join("; "));
+        // What it wants is known once it is loaded; what it does not want is denied to it.
+        let entry = granted(entry.clone(), &load(entry)?.wants);
+        let loaded = load(entry.clone())?;
         Ok(LoadedSubject::new(entry, loaded, environment, self.runtime.clone()).with_upstream(upstream))
     }
+}
+
+/// The entry without the grants that the plugin's manifest does not ask for.
+fn granted(mut entry: PluginEntry, wants: &[String]) -> PluginEntry {
+    let wanted = |interface: &str| wants.iter().any(|wanted| wanted == interface);
+    entry.allow.iter_mut().for_each(|allowed| allowed.retain(|interface| wanted(interface)));
+    entry.network.retain(|_| wanted("http"));
+    entry.secrets.retain(|_, _| wanted("secrets"));
+    entry
 }
 
 impl Worlds for Trial {

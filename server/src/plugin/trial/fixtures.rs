@@ -1,7 +1,7 @@
 //! What a vendor says about the plugin's world: a TOML file beside the project.
 
 use super::TrialError;
-use pintle_plugin_api::conformance::Fixtures;
+use pintle_plugin_api::conformance::{Fixtures, SecondStep};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -19,6 +19,10 @@ pub struct TrialFixtures {
     pub password: Option<String>,
     /// A disabled user with the same password; empty where the backend has none.
     pub disabled: Option<String>,
+    /// A user with the same password and a name beyond ASCII.
+    pub unicode: Option<String>,
+    /// How the users pass a second step, where the plugin asks for one.
+    pub second: Option<SecondStep>,
     /// A user that the backend does not have.
     pub unknown: Option<String>,
     /// The scopes that a query asks for.
@@ -72,6 +76,8 @@ impl TrialFixtures {
             username: or(&self.username, usual.username),
             password: or(&self.password, usual.password),
             disabled: self.disabled.clone().or(usual.disabled).filter(|name| !name.is_empty()),
+            unicode: self.unicode.clone(),
+            second: self.second.clone(),
             unknown: or(&self.unknown, usual.unknown),
             scopes: self.scopes.clone().unwrap_or(usual.scopes),
             grant_params: self.grant_params.clone().into_iter().collect(),

@@ -67,14 +67,19 @@ impl Subject for LoadedSubject {
             name: self.plugin.own_name.clone(),
             version: self.plugin.version.clone(),
             kinds: self.plugin.kinds.iter().map(|kind| kind.name().to_owned()).collect(),
+            wants: self.plugin.wants.clone(),
             self_contained: self.plugin.self_contained,
             ..Manifest::default()
         })
     }
 
     fn validate_config(&self, config_json: &str) -> Result<Vec<String>, PluginError> {
-        let entry = PluginEntry { config_json: config_json.to_owned(), ..self.entry.clone() };
-        Ok(self.runtime.block_on(load(entry, &self.environment)).err().unwrap_or_default())
+        // One that is not required is loaded without its code where that fails: only faults of the config are errors.
+        let entry = PluginEntry { config_json: config_json.to_owned(), required: false, ..self.entry.clone() };
+        match self.runtime.block_on(load(entry, &self.environment)) {
+            Err(faults) => Ok(faults),
+            Ok(plugin) => plugin.failure().map_or(Ok(Vec::new()), |why| Err(PluginError::Internal(why.to_owned()))),
+        }
     }
 
     fn health(&self, ctx: &CallContext) -> Result<(), PluginError> {
