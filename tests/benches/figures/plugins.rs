@@ -1,7 +1,8 @@
 //! What plugins cost: a call by packaging and language, memory over many calls, loading again what was compiled before.
 //!
 //! In Rust it is the scope policy `scope-rules`, in JavaScript `by-department`, in Python a verifier that does not know the
-//! user: what they do themselves is next to nothing.
+//! user: what they do themselves is next to nothing. What calls the host reads a key
+//! of its table that is not there.
 
 use super::bar::{Bar, median, row};
 use super::languages;
@@ -22,13 +23,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 /// An entry, what it is, how often it is called, and the bar in microseconds.
-const CALLS: [(&str, &str, usize, Bar); 6] = [
+const CALLS: [(&str, &str, usize, Bar); 7] = [
     ("linked", "linked in", 4000, Bar::None),
     ("native", "native, with the hop to a thread", 4000, Bar::Below(40.0)),
     ("fresh", "Wasm from Rust, fresh instance", 4000, Bar::Below(50.0)),
     ("reused", "Wasm from Rust, reused instance", 4000, Bar::Below(15.0)),
     ("javascript", "Wasm from JavaScript, fresh instance", 500, Bar::Below(3000.0)),
     ("python", "Wasm from Python, fresh instance", 500, Bar::Below(3000.0)),
+    ("host", "Wasm from Rust, fresh instance, with a host call", 1000, Bar::None),
 ];
 /// Calls before memory is looked at, and calls over which it must not grow by more than this, in MiB.
 const WARM_UP: usize = 1000;
@@ -42,6 +44,7 @@ fn configuration(folder: &Path) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let options = BuildOptions { target_dir: Some(root.join("target/plugins")), ..BuildOptions::default() };
     let wasm = build(&root.join("plugins/scope-rules"), &options, &mut |_| {}).unwrap();
+    let host = build(&root.join("tests/hostile"), &options, &mut |_| {}).unwrap();
     let native = build_native(&root.join("plugins/scope-rules"), &options, &mut |_| {}).unwrap();
     let entry = |name: &str, rest: &str| format!("[plugins.{name}]\nrequired = true\n{rest}\n");
     let component = |file: &Path| format!("source = \"{}\"", file.display());
@@ -52,6 +55,7 @@ fn configuration(folder: &Path) -> PathBuf {
         entry("fresh", &component(&wasm.path)),
         entry("reused", &format!("{}\nreuse = 128", component(&wasm.path))),
         entry("javascript", &component(&languages::javascript())),
+        entry("host", &format!("{}\nallow = [\"kv\"]", component(&host.path))),
         entry("python", &format!("{}\nallow = [\"crypto\"]", component(&languages::python()))),
     ];
     let file = folder.join("pintle.toml");
@@ -74,10 +78,14 @@ fn calling(registry: &Registry, name: &str) -> Calling {
         });
     }
     let verifier = registry.user_verifier(name).unwrap();
+    let username = if name == "host" { "abuse kv-get" } else { "zoe" };
     Box::new(move || {
         let verifier = Arc::clone(&verifier);
-        let request =
-            VerifyRequest { username: Some("zoe".to_owned()), kind: "password".to_owned(), ..VerifyRequest::default() };
+        let request = VerifyRequest {
+            username: Some(username.to_owned()),
+            kind: "password".to_owned(),
+            ..VerifyRequest::default()
+        };
         Box::pin(async move { drop(verifier.verify(&CallContext::default(), request).await.unwrap()) })
     })
 }
@@ -113,7 +121,7 @@ async fn calls(app: &App) {
 
 /// This process's memory: what every call left behind would be there ten thousand times.
 async fn growth(app: &App) {
-    for (name, shown, _, _) in CALLS.iter().filter(|(name, ..)| ["native", "fresh", "reused"].contains(name)) {
+    for (name, shown, _, _) in CALLS.iter().filter(|(name, ..)| *name != "linked") {
         let call = calling(&app.registry(), name);
         let many = async |calls: usize| {
             for _ in 0..calls / AT_ONCE {
