@@ -191,6 +191,7 @@ async fn everybody_gets_the_answer_of_the_table() {
     let directory = slapd().await;
     let config = config(&directory.url());
     let (server, alone) = (serve(&config, "stop").await, alone(&config).await);
+    let long = "x".repeat(4097);
     for (username, password, answer, verdict) in [
         ("ann", "rightful", "200 read write", "accepted ann"),
         ("ANN", "rightful", "200 read write", "accepted ann"),
@@ -206,6 +207,7 @@ async fn everybody_gets_the_answer_of_the_table() {
         ("ann", "rightful\0", "400 invalid_request", "the password has a NUL character"),
         ("ann", "", "400 invalid_request", "the password is empty"),
         ("jörg", "", "400 invalid_request", "the password is empty"),
+        ("ann", &long, "400 invalid_request", "the password is too long"),
         ("bare", "rightful", WRONG, "wrong password"),
         ("blocked", "rightful", WRONG, "the account is blocked"),
         ("blocked", "wrong", WRONG, "wrong password"),
@@ -217,6 +219,10 @@ async fn everybody_gets_the_answer_of_the_table() {
         ("twin", "rightful", DOWN, AMBIGUOUS),
         ("local", "rightful", "200 read", "unknown"),
         ("local", "wrong", WRONG, "unknown"),
+        // Another backend's user may have a password that the directory does not take.
+        ("local", &long, "400 invalid_request", "unknown"),
+        ("local", "rightful\0", "400 invalid_request", "unknown"),
+        ("local", "", "400 invalid_request", "unknown"),
         ("nobody", "rightful", WRONG, "unknown"),
         ("outside", "rightful", WRONG, "unknown"),
     ] {

@@ -109,9 +109,9 @@ async fn a_batch_is_one_signed_request() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_may_come_again_is_unavailable_and_what_may_not_is_invalid() {
-    let (origin, _) = receiver(&[500, 429, 410, 400, 307, 200, 500]).await;
+    let (origin, _) = receiver(&[500, 429, 401, 404, 307, 410, 400, 413, 422, 200, 500]).await;
     let server = pintle(&origin, false).await;
-    for unavailable in [true, true, false, false, false] {
+    for unavailable in [true, true, true, true, true, false, false, false, false] {
         let answer = deliver(&server, &["a"]).await;
         let as_expected = if unavailable {
             matches!(answer, Err(PluginError::Unavailable(_)))

@@ -23,12 +23,12 @@ pub(crate) async fn verify(
     username: &str,
     password: &[u8],
 ) -> Result<VerifyOutcome, PluginError> {
-    if let Some(why) = hopeless(password) {
-        return Ok(VerifyOutcome::Rejected(why.to_owned()));
-    }
+    // First whose login it is: another backend's user may have a password that no directory takes.
     let Some(entry) = by_username(directory, username).await? else { return Ok(VerifyOutcome::UnknownUser) };
-    // Checked above.
-    let password = std::str::from_utf8(password).unwrap_or_default();
+    let password = match sendable(password) {
+        Ok(password) => password,
+        Err(why) => return Ok(VerifyOutcome::Rejected(why.to_owned())),
+    };
     match bind(directory, &entry.dn, password).await? {
         Bound::Right => {}
         Bound::Refused(why) => return Ok(VerifyOutcome::Rejected(why.to_owned())),
@@ -45,15 +45,14 @@ pub(crate) async fn verify(
     })
 }
 
-/// Why a password cannot be anybody's, so that it is not sent. An empty one makes a bind succeed without proving
-/// anything (RFC 4513 §5.1.2); a NUL ends the password for some servers.
-fn hopeless(password: &[u8]) -> Option<&'static str> {
+/// The password as it is sent; or why it cannot be anybody's here, so that it is not sent. An empty one makes a bind succeed
+/// without proving anything (RFC 4513 §5.1.2); a NUL ends the password for some servers.
+fn sendable(password: &[u8]) -> Result<&str, &'static str> {
     match password {
-        [] => Some("the password is empty"),
-        long if long.len() > MAX_PASSWORD => Some("the password is too long"),
-        nul if nul.contains(&0) => Some("the password has a NUL character"),
-        bytes if std::str::from_utf8(bytes).is_err() => Some("the password is not UTF-8"),
-        _ => None,
+        [] => Err("the password is empty"),
+        long if long.len() > MAX_PASSWORD => Err("the password is too long"),
+        nul if nul.contains(&0) => Err("the password has a NUL character"),
+        bytes => std::str::from_utf8(bytes).map_err(|_| "the password is not UTF-8"),
     }
 }
 
@@ -115,11 +114,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_password_is_not_sent() {
-        assert_eq!(hopeless(b""), Some("the password is empty"));
-        assert_eq!(hopeless(b"right\0"), Some("the password has a NUL character"));
-        assert_eq!(hopeless(&[0xff, 0xfe]), Some("the password is not UTF-8"));
-        assert_eq!(hopeless(&[b'x'; 4097]), Some("the password is too long"));
-        assert_eq!(hopeless("пароль ".as_bytes()), None);
-        assert_eq!(hopeless(b" "), None);
+        assert_eq!(sendable(b""), Err("the password is empty"));
+        assert_eq!(sendable(b"right\0"), Err("the password has a NUL character"));
+        assert_eq!(sendable(&[0xff, 0xfe]), Err("the password is not UTF-8"));
+        assert_eq!(sendable(&[b'x'; 4097]), Err("the password is too long"));
+        assert_eq!(sendable("пароль ".as_bytes()), Ok("пароль "));
+        assert_eq!(sendable(b" "), Ok(" "));
     }
 }

@@ -86,19 +86,21 @@ impl Webhook {
     }
 }
 
-/// A status that another try may change is `Unavailable`, any other but 2xx is `Invalid`.
+/// What the receiver says of these very events is `Invalid`. Any other status but 2xx is `Unavailable`: it says something of
+/// the way there or of the receiver, a key to be renewed, a path to be put right, a proxy that knows no address yet, which
+/// the events must outlast.
 fn judge(id: &str, answer: &HttpResponse) -> Result<(), PluginError> {
     match answer.status {
         200..=299 => Ok(()),
-        // RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4.
-        status @ (408 | 425 | 429 | 500..=599) => {
-            Err(PluginError::Unavailable(format!("the receiver answers {id} with the status {status}")))
-        }
         410 => Err(PluginError::Invalid(format!("the receiver wants no more events: it answers {id} with 410"))),
-        status @ 300..=399 => {
-            Err(PluginError::Invalid(format!("the receiver answers {id} with the redirect {status}: name its target")))
+        // RFC 9110 §15.5.1, §15.5.14, §15.5.21.
+        status @ (400 | 413 | 422) => {
+            Err(PluginError::Invalid(format!("the receiver refuses {id} with the status {status}")))
         }
-        status => Err(PluginError::Invalid(format!("the receiver refuses {id} with the status {status}"))),
+        status @ 300..=399 => Err(PluginError::Unavailable(format!(
+            "the receiver answers {id} with the redirect {status}: name its target"
+        ))),
+        status => Err(PluginError::Unavailable(format!("the receiver answers {id} with the status {status}"))),
     }
 }
 

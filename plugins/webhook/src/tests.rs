@@ -90,16 +90,32 @@ fn a_batch_is_one_request_whose_id_stands_for_its_events() {
 }
 
 #[test]
-fn what_another_try_may_change_is_unavailable_and_the_rest_is_invalid() {
+fn what_is_said_of_the_event_itself_is_invalid_and_the_rest_is_unavailable() {
     fn status(statuses: &'static [u16]) -> Result<Vec<String>, PluginError> {
         deliver(&host(statuses).0, SINGLE, &["a"])
     }
     assert_eq!(status(&[204]), Ok(vec!["a".to_owned()]));
-    for answer in [status(&[0]), status(&[408]), status(&[425]), status(&[429]), status(&[500]), status(&[503])] {
-        assert!(matches!(answer, Err(PluginError::Unavailable(_))), "{answer:?}");
+    for statuses in [
+        &[0][..],
+        &[101],
+        &[302],
+        &[401],
+        &[403],
+        &[404],
+        &[405],
+        &[408],
+        &[409],
+        &[421],
+        &[425],
+        &[429],
+        &[451],
+        &[500],
+        &[503],
+    ] {
+        assert!(matches!(status(statuses), Err(PluginError::Unavailable(_))), "{statuses:?}");
     }
-    for answer in [status(&[400]), status(&[401]), status(&[404]), status(&[410]), status(&[302]), status(&[101])] {
-        assert!(matches!(answer, Err(PluginError::Invalid(_))), "{answer:?}");
+    for statuses in [&[400][..], &[410], &[413], &[422]] {
+        assert!(matches!(status(statuses), Err(PluginError::Invalid(_))), "{statuses:?}");
     }
 }
 
