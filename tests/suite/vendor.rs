@@ -39,6 +39,8 @@ pub struct Project {
     pub folder: PathBuf,
     commands: Vec<String>,
     file: String,
+    /// What a command that runs the file needs besides.
+    native: &'static str,
 }
 
 pub fn project(name: &str, options: &str) -> Project {
@@ -47,7 +49,8 @@ pub fn project(name: &str, options: &str) -> Project {
     let made: Value = serde_json::from_str(&made).unwrap();
     let commands = made["commands"].as_array().unwrap().iter().map(|line| line.as_str().unwrap().to_owned()).collect();
     let (folder, file) = (temporary.path().join(name), made["file"].as_str().unwrap().to_owned());
-    Project { _temporary: temporary, folder, commands, file }
+    let native = if options.contains("--native") { "--native" } else { "" };
+    Project { _temporary: temporary, folder, commands, file, native }
 }
 
 impl Project {
@@ -64,11 +67,22 @@ impl Project {
 
     /// The conformance report, which must be without a failure.
     fn report(&self) -> Value {
-        let test = format!("pintle plugin test {} --fixtures conformance.toml --json", self.file);
+        let test = format!("pintle plugin test {} {} --fixtures conformance.toml --json", self.file, self.native);
         let report: Value = serde_json::from_str(&shell(&self.folder, &test)).unwrap();
         assert_eq!(report["passed"], true, "{report}");
         assert_eq!(report["outcomes"].as_array().unwrap().len(), CHECKS, "{report}");
         report
+    }
+
+    /// The commands of the README's last section.
+    fn ship(&self) {
+        let readme = std::fs::read_to_string(self.folder.join("README.md")).unwrap();
+        let section = readme.split_once("## Ship it").unwrap().1;
+        let commands: Vec<_> = section.lines().filter_map(|line| line.strip_prefix("    pintle ")).collect();
+        assert_eq!(commands.len(), 3, "{readme}");
+        for command in commands {
+            shell(&self.folder, &format!("pintle {command}"));
+        }
     }
 
     /// The project's configuration on a port of the test.
@@ -87,6 +101,7 @@ async fn vendor(project: Project) {
             shell(&project.folder, command);
         }
         let report = project.report();
+        project.ship();
         (project, report)
     })
     .await
@@ -172,7 +187,8 @@ fn the_header_is_enough_for_cpp() {
         source.display()
     );
     shell(folder.path(), &build);
-    let report: Value = serde_json::from_str(&shell(folder.path(), "pintle plugin test libnarrow.so --json")).unwrap();
+    let report: Value =
+        serde_json::from_str(&shell(folder.path(), "pintle plugin test libnarrow.so --native --json")).unwrap();
     assert_eq!((&report["passed"], &report["plugin"]), (&true.into(), &"narrow 1.0.0".into()), "{report}");
 }
 
@@ -188,11 +204,15 @@ fn the_project_in_c_is_also_cpp() {
 fn a_plugin_that_breaks_the_contract_fails_the_command() {
     let project = project("vendor-broken", "--lang c --native");
     shell(&project.folder, "sed -i 's/if (!matches)/if (0)/' src/plugin.c && make");
-    let test = format!("pintle plugin test {} --fixtures conformance.toml", project.file);
+    let test = format!("pintle plugin test {} --native --fixtures conformance.toml", project.file);
+    let unsaid = shell(&project.folder, &format!("pintle plugin test {} 2>&1; [ $? = 1 ]", project.file));
+    assert!(unsaid.contains("say --native where that is meant"), "{unsaid}");
     let report = shell(&project.folder, &format!("{test}; [ $? = 1 ]"));
     assert!(report.contains("FAILED  user-verifier: rejects a wrong password of its own user"), "{report}");
-    let figures =
-        shell(&project.folder, &format!("pintle plugin bench {} --fixtures conformance.toml --json", project.file));
+    let figures = shell(
+        &project.folder,
+        &format!("pintle plugin bench {} --native --fixtures conformance.toml --json", project.file),
+    );
     let figures: Value = serde_json::from_str(&figures).unwrap();
     let named = |function: &str| figures["figures"].as_array().unwrap().iter().any(|one| one["function"] == function);
     assert!(named("load") && named("lifecycle.health") && named("user-verifier.verify"), "{figures}");

@@ -611,11 +611,11 @@ The contract and the SDK are in the project, in sdk/. Its README.md has the comm
     #[command(after_help = "Examples:
   pintle plugin test dist/crm.wasm
   pintle plugin test dist/crm.wasm --fixtures conformance.toml
-  pintle plugin test libcrm.so --fixtures conformance.toml --json > report.json
+  pintle plugin test libcrm.so --native --fixtures conformance.toml --json > report.json
 
 The fixtures say what the plugin runs with: `config`, `secrets`, `upstream` (an origin, put in for {upstream} in the
-config), `username`, `password`, `disabled`, `unknown`, `scopes`, `grant_params`. Exit code 1 where a check fails.
-A native library runs with your rights.")]
+config), `username`, `password`, `disabled`, `unknown`, `unicode`, `second`, `scopes`, `grant_params`. Exit code 1 where
+a check fails. A native library runs with your rights: it needs --native.")]
     Test(PluginTrial),
     /// Time the calls of a built plugin, with fresh instances and with reused ones
     #[command(after_help = "Examples:\n  pintle plugin bench dist/crm.wasm --fixtures conformance.toml")]
@@ -663,6 +663,9 @@ pub struct PluginTrial {
     /// The plugin's config, instead of that of the fixtures
     #[arg(long, value_name = "JSON")]
     pub config_json: Option<String>,
+    /// Run native code
+    #[arg(long)]
+    pub native: bool,
 }
 
 /// What to build.

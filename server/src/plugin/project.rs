@@ -2,6 +2,7 @@
 
 mod files;
 
+use super::bundle::host_target;
 use files::{C_SDK, RUST_SDK, SHARED, Template, WIT};
 use std::path::{Path, PathBuf};
 
@@ -140,6 +141,20 @@ impl Project {
         }
     }
 
+    /// Where a host interface is named besides.
+    const fn import(&self) -> &'static str {
+        match (self.language, self.native) {
+            (Language::Rust, _) | (Language::C, true) => "",
+            _ => ", and import it in `wit/world.wit`: `import pintle:plugin/kv@1.0.0;`",
+        }
+    }
+
+    /// The built file as `plugin bundle` takes it.
+    fn bundled(&self) -> String {
+        let target = host_target().unwrap_or("TARGET");
+        if self.native { format!("--lib {target}={}", self.built()) } else { self.built() }
+    }
+
     fn filled_in(&self, text: &str) -> String {
         let build = self.commands().iter().map(|command| format!("    {command}\n")).collect::<String>();
         let native = |text: &'static str| if self.native { text } else { "" };
@@ -152,6 +167,9 @@ impl Project {
             .replace("{{hash}}", hash)
             .replace("{{sha256}}", native("# A native library has the server's rights: it loads only by its hash.\nsha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"\n"))
             .replace("{{trust}}", native("\n[trust]\nnative = true\n"))
+            .replace("{{native}}", native(" --native"))
+            .replace("{{import}}", self.import())
+            .replace("{{bundled}}", &self.bundled())
             .replace("{{sdk}}", self.sdk())
     }
 }

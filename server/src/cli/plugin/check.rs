@@ -30,7 +30,7 @@ pub async fn check(open: &Opening, json: bool, args: Check) -> Result<(), Failur
         _ => PluginSource::Native(path.clone()),
     };
     if matches!(source, PluginSource::Native(_)) && !args.native {
-        return Err(Failure::refused("a native plugin runs with your rights: say --native where that is meant"));
+        return Err(native_unsaid());
     }
     let sha256 = sha256_hex(&file::read_bytes(&path)?);
     // The development configuration, of which nothing is used but that it is one.
@@ -51,6 +51,11 @@ pub async fn check(open: &Opening, json: bool, args: Check) -> Result<(), Failur
     });
     text::answer(json, &answer);
     Ok(())
+}
+
+/// For every command that would run a library.
+pub fn native_unsaid() -> Failure {
+    Failure::refused("a native plugin runs with your rights: say --native where that is meant")
 }
 
 fn entry(source: PluginSource, sha256: String, config_json: String) -> PluginEntry {

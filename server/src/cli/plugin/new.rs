@@ -24,7 +24,8 @@ pub fn new(json: bool, options: PluginNew) -> Result<(), Failure> {
     }
     let next: String = commands.iter().map(|command| format!("    {command}\n")).collect();
     text::print(&format!(
-        "{folder} is a plugin that verifies users by a list. There:\n\n{next}    pintle plugin test {file} --fixtures conformance.toml\n",
+        "{folder} is a plugin that verifies users by a list. There:\n\n{next}    pintle plugin test {file}{native} --fixtures conformance.toml\n",
+        native = if project.native { " --native" } else { "" },
         folder = folder.display()
     ));
     Ok(())

@@ -48,6 +48,10 @@ fn runtime() -> Result<Runtime, Failure> {
 }
 
 fn prepare(open: &Opening, options: PluginTrial, runtime: &Runtime) -> Result<Trial, Failure> {
+    let is_component = options.file.extension().is_some_and(|extension| extension == "wasm");
+    if !is_component && !options.native {
+        return Err(super::check::native_unsaid());
+    }
     let fixtures = match &options.fixtures {
         Some(path) => {
             let text = std::fs::read_to_string(path)

@@ -14,7 +14,10 @@ fn all() -> Vec<Project> {
 fn every_placeholder_is_filled_in() {
     for project in all() {
         for (path, text) in project.files().unwrap() {
-            for placeholder in ["name", "crate", "pintle", "file", "build", "hash", "sha256", "trust", "sdk"] {
+            for placeholder in [
+                "name", "crate", "pintle", "file", "build", "hash", "sha256", "trust", "native", "import", "bundled",
+                "sdk",
+            ] {
                 assert!(!text.contains(&format!("{{{{{placeholder}}}}}")), "{:?}: {path}", project.language);
             }
         }
