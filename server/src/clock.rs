@@ -59,6 +59,12 @@ impl SystemClock {
     }
 }
 
+/// Whole milliseconds, as many as there can be where they are more.
+#[must_use]
+pub fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Default for SystemClock {
     fn default() -> Self {
         Self::new()
@@ -70,11 +76,11 @@ impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
     fn now_ms(&self) -> u64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+        millis(since)
     }
 
     fn monotonic_ms(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.start.elapsed())
     }
 
     fn monotonic(&self) -> Duration {
@@ -101,7 +107,7 @@ impl ManualClock {
 
     /// Moves the time on.
     pub fn advance(&self, by: Duration) {
-        let by = u64::try_from(by.as_millis()).unwrap_or(u64::MAX);
+        let by = millis(by);
         self.now_ms.fetch_add(by, std::sync::atomic::Ordering::SeqCst);
     }
 }

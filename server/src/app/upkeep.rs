@@ -1,6 +1,7 @@
 //! What a server does without being asked: key rotation, events, the expiry sweep, the figures of the metrics.
 
 use super::{App, plugins};
+use crate::clock::millis;
 use crate::flow::Core;
 use crate::flow::sync::{NamedSource, schedule};
 use crate::http::monitor::Readiness;
@@ -100,9 +101,8 @@ impl App {
     }
 
     async fn pause(&self, time: Duration) {
-        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let clock = &self.foundation.clock;
-        clock.sleep_until(clock.monotonic_ms().saturating_add(millis)).await;
+        clock.sleep_until(clock.monotonic_ms().saturating_add(millis(time))).await;
     }
 }
 

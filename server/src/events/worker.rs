@@ -5,6 +5,7 @@ use super::outbox::{Outbox, Row};
 use super::records::Waiting;
 use super::sink::Sink;
 use super::{MAX_BATCH, MAX_BATCH_BYTES};
+use crate::clock::millis;
 use crate::entropy::Entropy;
 use crate::plugin::{CallError, Fault};
 use crate::store::StoreError;
@@ -62,9 +63,8 @@ impl Worker {
     /// New events do not cut a pause short: they come after the one that it is for.
     async fn rest(&self, time: Duration) {
         let clock = &self.outbox.clock;
-        let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         tokio::select! {
-            () = clock.sleep_until(clock.monotonic_ms().saturating_add(millis)) => {}
+            () = clock.sleep_until(clock.monotonic_ms().saturating_add(millis(time))) => {}
             () = self.sink.nudge.notified() => {}
         }
     }
@@ -150,8 +150,4 @@ fn within_bytes(mut rows: Vec<Row<Waiting>>) -> Vec<Row<Waiting>> {
     let fit = fit.count().max(1);
     rows.truncate(fit);
     rows
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

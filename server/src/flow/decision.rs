@@ -3,6 +3,7 @@
 use super::trail::{self, Facts};
 use super::{Call, Core};
 use crate::audit::{AuditEvent, AuditKind, PluginVerdict};
+use crate::clock::millis;
 use crate::oauth::error::{ErrorCode, OAuthError};
 
 impl Core {
@@ -111,7 +112,7 @@ impl Core {
             sha256: self.code.get(&verdict.plugin).and_then(|code| code.sha256()),
             name: verdict.plugin.into(),
             verdict: verdict.verdict.into(),
-            ms: u64::try_from(verdict.took.as_millis()).unwrap_or(u64::MAX),
+            ms: millis(verdict.took),
             reason: verdict.reason.map(Into::into),
         }
     }

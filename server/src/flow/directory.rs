@@ -1,6 +1,7 @@
 //! Whether an account may still log in: backends that are directories are asked at a refresh.
 
 use super::{Call, Core};
+use crate::clock::millis;
 use crate::oauth::error::OAuthError;
 use crate::oauth::family::AccountRef;
 use crate::plugin::{CallError, Directory, Fault};
@@ -118,7 +119,7 @@ pub async fn lookup(core: &Core, call: &Call, reference: &AccountRef) -> Result<
         }
         // One that the operator has switched off is not down: what it said before does not count.
         Err(CallError { error: error @ PluginError::Unavailable(_), fault }) if fault != Fault::Disabled => {
-            let stale_ms = u64::try_from(named.stale.as_millis()).unwrap_or(u64::MAX);
+            let stale_ms = millis(named.stale);
             let since = core.clock.monotonic_ms().saturating_sub(stale_ms);
             let recalled = if stale_ms == 0 { None } else { core.directories.recall(reference, since) };
             if recalled.is_some() {

@@ -4,6 +4,7 @@ use super::directory::NamedDirectory;
 use super::mint::{self, Bearer, PolicyStep};
 use super::records::{Identity, identity_key};
 use super::{Call, Core, plugins, sync};
+use crate::clock::millis;
 use crate::oauth::client::{Client, GrantType};
 use crate::oauth::error::OAuthError;
 use crate::oauth::family::{AccountRef, Subject};
@@ -13,7 +14,6 @@ use crate::plugin::chain::{Backend, ChainOutcome, Step, Verdict};
 use crate::store::record;
 use pintle_plugin_api::{Accepted, Account, VerifyRequest};
 use serde::Serialize;
-use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// What is asked.
@@ -298,8 +298,4 @@ async fn scope(
         Err(error) => decision.refused = Some(error.to_string()),
     }
     decision
-}
-
-fn millis(took: Duration) -> u64 {
-    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }

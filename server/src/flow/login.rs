@@ -2,6 +2,7 @@
 
 use super::challenge::{self, Session};
 use super::{Call, Core, plugin_outcome};
+use crate::clock::millis;
 use crate::lockout::{Admission, AdmitError, TypedName};
 use crate::metrics::LoginOutcome;
 use crate::oauth::client::Client;
@@ -197,8 +198,4 @@ const fn counted(outcome: &ChainOutcome) -> LoginOutcome {
 
 fn held_back(delay: Duration) -> OAuthError {
     OAuthError::new(ErrorCode::TooManyRequests, "too many failed logins; wait before the next").retry_after(delay)
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

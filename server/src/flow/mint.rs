@@ -1,7 +1,7 @@
 //! Minting: the scope policies' say, then the token format's.
 
 use super::{Call, Core, NamedFormat, enrich};
-use crate::clock::UnixTime;
+use crate::clock::{UnixTime, millis};
 use crate::entropy;
 use crate::oauth::claims::{Claims, ClaimsContext};
 use crate::oauth::client::{Client, GrantType};
@@ -85,7 +85,7 @@ impl PolicyStep {
         Self {
             policy: policy.to_owned(),
             verdict: verdict.to_owned(),
-            ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            ms: millis(took),
             granted: decided.map(|decision| decision.granted.clone()),
             require: decided.map(|decision| decision.require.clone()).unwrap_or_default(),
             max_ttl_s: decided.and_then(|decision| decision.max_ttl_s),

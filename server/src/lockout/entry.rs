@@ -2,7 +2,7 @@
 
 use super::policy::{self, Failures};
 use crate::accounts::username::fold_typed;
-use crate::clock::UnixTime;
+use crate::clock::{UnixTime, millis};
 use crate::config::model::Lockout as Options;
 use crate::store::Key;
 use crate::store::record::{self, Record};
@@ -183,13 +183,13 @@ impl LockoutEntry {
 
     /// Rounded up to a whole second, so that no delay ends early.
     pub fn expires_at(&self, options: &Options) -> UnixTime {
-        let end_ms = self.last_ms.saturating_add(policy::millis(policy::memory(options, self.failures)));
+        let end_ms = self.last_ms.saturating_add(millis(policy::memory(options, self.failures)));
         UnixTime(end_ms.div_ceil(1000))
     }
 
     /// When the next try may be made, in milliseconds since the Unix epoch.
     pub fn ready_ms(&self, options: &Options) -> u64 {
-        self.last_ms.saturating_add(policy::millis(policy::delay(options, self.failures)))
+        self.last_ms.saturating_add(millis(policy::delay(options, self.failures)))
     }
 }
 

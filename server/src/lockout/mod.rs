@@ -26,7 +26,7 @@ pub use client::ClientTry;
 pub use entry::{KeyedHash, Kind};
 pub use listing::{LockoutListing, Release};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::config::model::Lockout as Options;
 use crate::store::record::{self, Loaded};
 use crate::store::{Batch, CommitError, Store, StoreError};
@@ -158,7 +158,7 @@ impl Lockout {
     }
 
     async fn wait_for_turn(self: &Arc<Self>, places: Vec<Place>) -> Result<Admission, AdmitError> {
-        let deadline_ms = self.clock.monotonic_ms().saturating_add(policy::millis(MAX_WAIT));
+        let deadline_ms = self.clock.monotonic_ms().saturating_add(millis(MAX_WAIT));
         loop {
             let turns = take_turns(&places.iter().collect::<Vec<_>>()).await;
             let Some(crowded) = self.crowded(&places).await? else {

@@ -1,5 +1,6 @@
 //! When a try may be made: pure arithmetic.
 
+use crate::clock::millis;
 use crate::config::model::Lockout as Options;
 use std::time::Duration;
 
@@ -62,10 +63,6 @@ pub(super) fn turn(options: &Options, failures: Failures, in_flight: u32, now_ms
     } else {
         Turn::AfterAnother
     }
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@ mod clients;
 
 use super::policy::tests::options;
 use super::*;
-use crate::clock::UnixTime;
+use crate::clock::{UnixTime, millis};
 use crate::test_store::TestStore;
 use sha2::{Digest, Sha256};
 use std::sync::atomic::AtomicUsize;
@@ -16,7 +16,7 @@ struct PatientClock(watch::Sender<u64>);
 
 impl PatientClock {
     fn advance(&self, by: Duration) {
-        self.0.send_modify(|now| *now += policy::millis(by));
+        self.0.send_modify(|now| *now += millis(by));
     }
 }
 

@@ -4,6 +4,7 @@
 //! It counts time-outs and `unavailable` as a share of calls. What a request can bring about by itself, a trap or spent CPU
 //! time, is not counted: a hostile request must not shut a backend for everyone.
 
+use crate::clock::millis;
 use crate::config::model::BreakerLimits;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -134,10 +135,6 @@ impl Breaker {
         self.state = BreakerState::Open;
         self.until_ms = now_ms.saturating_add(millis(for_));
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

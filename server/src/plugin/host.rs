@@ -5,6 +5,7 @@ use super::limits::{CallLimits, Permit};
 use super::log_line::{Rate, line};
 use super::outbound::Outbound;
 use super::{Fault, HostServices};
+use crate::clock::millis;
 use pintle_plugin_api::{Account, AccountVerdict, Attr, HttpRequest, HttpResponse, PluginError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -465,7 +466,7 @@ struct Running<'a> {
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        let waited = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let waited = millis(self.since.elapsed());
         self.requests.waited_ms.fetch_add(waited, Ordering::SeqCst);
         self.requests.running.fetch_sub(1, Ordering::SeqCst);
     }
