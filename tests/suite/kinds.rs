@@ -3,12 +3,9 @@
 use crate::contract::golden;
 use crate::plugins::{component, library};
 use pintle::clock::SystemClock;
-use pintle::config::model::{NetworkGrant, PluginEntry, PluginLimits, PluginSource, SecretSource, Trust};
+use pintle::config::model::{NetworkGrant, PluginEntry, PluginSource, SecretSource, Trust};
 use pintle::entropy::SystemEntropy;
-use pintle::plugin::last_run::LastRun;
-use pintle::plugin::outbound::SystemResolver;
 use pintle::plugin::registry::{Environment, LoadedPlugin, Registry};
-use pintle::plugin::services::CoreServices;
 use pintle::plugin::trial::{self, LoadedSubject, Trial, TrialFixtures};
 use pintle_plugin_api::conformance::{self, Fixtures, Report};
 use pintle_plugin_api::{CallContext, Event, PluginError, VerifyRequest};
@@ -42,24 +39,8 @@ async fn server() -> TestServer {
 }
 
 fn environment(server: &TestServer) -> Environment {
-    let core = &server.app.core();
-    let services = CoreServices {
-        clock: core.clock.clone(),
-        entropy: core.entropy.clone(),
-        store: core.store.clone(),
-        hasher: core.hasher.clone(),
-        accounts: core.accounts.clone(),
-        keys: core.keys.clone(),
-    };
-    Environment {
-        services: Arc::new(services),
-        builtins: BTreeMap::from([("kinds".to_owned(), pintle_test_kinds::linked())]),
-        cache_dir: server.folder.path().join("plugins"),
-        known_dir: None,
-        variables: Vec::new(),
-        resolver: Arc::new(SystemResolver),
-        last_run: LastRun::default(),
-    }
+    let builtins = BTreeMap::from([("kinds".to_owned(), pintle_test_kinds::linked())]);
+    pintle_tests::environment(&server.app.core(), builtins, &server.folder.path().join("plugins"))
 }
 
 fn entry(packaging: &str, origin: &str) -> PluginEntry {
@@ -74,17 +55,13 @@ fn entry(packaging: &str, origin: &str) -> PluginEntry {
     };
     let origin = NetworkGrant { origin: origin.parse().unwrap(), private: false, ca: None };
     PluginEntry {
-        source,
         sha256,
         config_json: format!(r#"{{"users":["ann","bob","disabled-eve"],"url":"{}hook"}}"#, origin.origin),
         allow: Some(vec!["kv".to_owned()]),
-        limits: PluginLimits::default(),
         required: true,
-        reuse: 1,
         network: vec![origin],
         secrets: BTreeMap::from([("key".to_owned(), SecretSource::Value("s3cret".to_owned().into()))]),
-        allow_downgrade: false,
-        shadow: None,
+        ..PluginEntry::new(source)
     }
 }
 

@@ -4,7 +4,7 @@ use crate::packagings::{report, world};
 use crate::plugins::library;
 use crate::slapd::{BASE, BIND_DN, BIND_PASSWORD, Fate, Proxy, Slapd};
 use pintle::admin::{self, Command};
-use pintle::config::model::{PluginEntry, PluginLimits, PluginSource, SecretSource, Trust};
+use pintle::config::model::{PluginEntry, PluginSource, SecretSource, Trust};
 use pintle::plugin::build::BuiltPlugin;
 use pintle::plugin::registry::{LoadedPlugin, Registry};
 use pintle_plugin_api::conformance::Fixtures;
@@ -119,17 +119,11 @@ async fn login(server: &TestServer, username: &str, password: &str) -> String {
 
 fn entry(built: BuiltPlugin, config: &Value) -> PluginEntry {
     PluginEntry {
-        source: PluginSource::Native(built.path),
         sha256: Some(built.sha256),
         config_json: config.to_string(),
-        allow: None,
-        limits: PluginLimits::default(),
         required: true,
-        reuse: 1,
-        allow_downgrade: false,
-        shadow: None,
-        network: Vec::new(),
         secrets: BTreeMap::from([("bind_password".to_owned(), SecretSource::Value(BIND_PASSWORD.to_owned().into()))]),
+        ..PluginEntry::new(PluginSource::Native(built.path))
     }
 }
 

@@ -3,37 +3,20 @@
 use crate::contract::golden;
 use crate::plugins::{by_department, component, library};
 use pintle::accounts::NewAccount;
-use pintle::config::model::{PluginEntry, PluginLimits, PluginSource};
-use pintle::plugin::last_run::LastRun;
-use pintle::plugin::outbound::SystemResolver;
+use pintle::config::model::{PluginEntry, PluginSource};
 use pintle::plugin::registry::{Environment, builtins};
-use pintle::plugin::services::CoreServices;
 use pintle::plugin::trial::{self, LoadedSubject};
 use pintle::store::Batch;
 use pintle_plugin_api::conformance::{self, Fixtures, Report};
-use pintle_tests::{Answer, Options, TestServer};
+use pintle_tests::{Answer, Options, TestServer, environment};
 use serde_json::Value;
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use tokio::runtime::Handle;
 
 const PLUGINS: [&str; 4] = ["accounts", "scope-rules", "jwt", "opaque"];
 
 fn entry(source: PluginSource, sha256: Option<String>) -> PluginEntry {
     let allow = Some(["accounts", "crypto", "kv"].map(str::to_owned).to_vec());
-    PluginEntry {
-        source,
-        sha256,
-        config_json: "{}".into(),
-        allow,
-        limits: PluginLimits::default(),
-        required: true,
-        reuse: 1,
-        network: Vec::new(),
-        secrets: BTreeMap::new(),
-        allow_downgrade: false,
-        shadow: None,
-    }
+    PluginEntry { sha256, allow, required: true, ..PluginEntry::new(source) }
 }
 
 /// A server whose accounts and keys the plugins under test use.
@@ -47,23 +30,7 @@ pub async fn world() -> (TestServer, Environment, Fixtures) {
         let account = core.accounts.create(new).await.unwrap();
         core.accounts.set_disabled(&account.id, name == "bob", Batch::new()).await.unwrap();
     }
-    let services = CoreServices {
-        clock: core.clock.clone(),
-        entropy: core.entropy.clone(),
-        store: core.store.clone(),
-        hasher: core.hasher.clone(),
-        accounts: core.accounts.clone(),
-        keys: core.keys.clone(),
-    };
-    let environment = Environment {
-        services: Arc::new(services),
-        builtins: builtins(),
-        cache_dir: server.folder.path().join("plugins"),
-        variables: Vec::new(),
-        known_dir: None,
-        resolver: Arc::new(SystemResolver),
-        last_run: LastRun::default(),
-    };
+    let environment = environment(core, builtins(), &server.folder.path().join("plugins"));
     let key_id = core.keys.list().first().unwrap().id.clone();
     (server, environment, Fixtures { key_id, ..Fixtures::default() })
 }

@@ -2,9 +2,7 @@
 
 use super::fault::Faults;
 use super::shadows::Shadows;
-use crate::config::model::{
-    ClaimsEntry, Config, PluginEntry, PluginLimits, PluginSource, PolicyEntry, SinkEntry, SyncEntry,
-};
+use crate::config::model::{ClaimsEntry, Config, PluginEntry, PluginSource, PolicyEntry, SinkEntry, SyncEntry};
 use crate::entropy::{self, Entropy};
 use crate::events::NamedSink;
 use crate::flow::directory::NamedDirectory;
@@ -148,19 +146,7 @@ fn note(error: &LoadError, faults: &mut Faults<'_>) {
 }
 
 fn builtin(name: &str) -> PluginEntry {
-    PluginEntry {
-        source: PluginSource::Builtin(name.to_owned()),
-        sha256: None,
-        config_json: "{}".to_owned(),
-        allow: None,
-        limits: PluginLimits::default(),
-        required: true,
-        reuse: 1,
-        network: Vec::new(),
-        secrets: BTreeMap::new(),
-        allow_downgrade: false,
-        shadow: None,
-    }
+    PluginEntry { required: true, ..PluginEntry::new(PluginSource::Builtin(name.to_owned())) }
 }
 
 /// The configured chain; what of `embedded` it does not name comes before it.

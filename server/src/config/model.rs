@@ -418,6 +418,26 @@ pub struct PluginEntry {
     pub shadow: Option<String>,
 }
 
+impl PluginEntry {
+    /// The entry of `source` and nothing else: every key as if it were left out.
+    #[must_use]
+    pub fn new(source: PluginSource) -> Self {
+        Self {
+            source,
+            sha256: None,
+            config_json: "{}".to_owned(),
+            allow: None,
+            limits: PluginLimits::default(),
+            required: false,
+            reuse: 1,
+            network: Vec::new(),
+            secrets: BTreeMap::new(),
+            allow_downgrade: false,
+            shadow: None,
+        }
+    }
+}
+
 /// One of `network`: an origin, or `{ origin, private, ca }`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkGrant {

@@ -107,10 +107,7 @@ impl Trial {
         let secret = |(name, value): (&String, &String)| (name.clone(), SecretSource::Value(value.clone().into()));
         let timeout = (world == World::SlowUpstream).then_some(SLOW_CALL);
         Ok(PluginEntry {
-            source: self.source.clone(),
             sha256: Some(self.sha256.clone()),
-            allow_downgrade: false,
-            shadow: None,
             config_json: self.fixtures.kit(origin).config_json,
             allow: Some(["kv", "crypto", "accounts"].map(str::to_owned).to_vec()),
             limits: PluginLimits { timeout, ..PluginLimits::default() },
@@ -118,6 +115,7 @@ impl Trial {
             reuse,
             network: origin.map(grant).transpose()?.into_iter().collect(),
             secrets: self.fixtures.secrets.iter().map(secret).collect(),
+            ..PluginEntry::new(self.source.clone())
         })
     }
 

@@ -12,11 +12,9 @@ use pintle::app::{App, Builder};
 use pintle::config::model::{Config, Trust};
 use pintle::config::{self, LoadOptions};
 use pintle::plugin::build::{BuildOptions, build, build_native};
-use pintle::plugin::last_run::LastRun;
-use pintle::plugin::outbound::SystemResolver;
-use pintle::plugin::registry::{Environment, Registry, builtins};
-use pintle::plugin::services::CoreServices;
+use pintle::plugin::registry::{Registry, builtins};
 use pintle_plugin_api::{CallContext, ScopeQuery, VerifyRequest};
+use pintle_tests::environment;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -137,23 +135,7 @@ async fn growth(app: &App) {
 
 /// From the file to the first answer, with everything that a load checks.
 async fn loads(app: &App, config: &Config, folder: &Path) {
-    let core = app.core();
-    let environment = Environment {
-        services: Arc::new(CoreServices {
-            clock: core.clock.clone(),
-            entropy: core.entropy.clone(),
-            store: core.store.clone(),
-            hasher: core.hasher.clone(),
-            accounts: core.accounts.clone(),
-            keys: core.keys.clone(),
-        }),
-        builtins: builtins(),
-        cache_dir: folder.join("cache"),
-        known_dir: None,
-        variables: Vec::new(),
-        resolver: Arc::new(SystemResolver),
-        last_run: LastRun::default(),
-    };
+    let environment = environment(&app.core(), builtins(), &folder.join("cache"));
     for (name, shown, bar) in [
         ("fresh", "Rust", Bar::Below(5.0)),
         ("javascript", "JavaScript", Bar::Below(5.0)),

@@ -6,11 +6,10 @@ use crate::cli::exit::Failure;
 use crate::cli::open::Opening;
 use crate::cli::{log, text};
 use pintle::app::StartError;
-use pintle::config::model::{PluginEntry, PluginLimits, PluginSource};
+use pintle::config::model::{PluginEntry, PluginSource};
 use pintle::config::{self, LoadOptions};
 use pintle::plugin::private_dir::sha256_hex;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// The entry's name.
 const NAME: &str = "plugin";
@@ -59,19 +58,8 @@ pub fn native_unsaid() -> Failure {
 }
 
 fn entry(source: PluginSource, sha256: String, config_json: String) -> PluginEntry {
-    PluginEntry {
-        source,
-        sha256: Some(sha256),
-        config_json,
-        allow: None,
-        limits: PluginLimits::default(),
-        required: true,
-        reuse: 1,
-        network: Vec::new(),
-        secrets: BTreeMap::new(),
-        allow_downgrade: true,
-        shadow: None,
-    }
+    let (required, allow_downgrade) = (true, true);
+    PluginEntry { sha256: Some(sha256), config_json, required, allow_downgrade, ..PluginEntry::new(source) }
 }
 
 /// The faults by the plugin's own paths: there is no file of an operator.

@@ -2,7 +2,7 @@
 mod bundles;
 
 use super::*;
-use crate::config::model::{PluginLimits, PluginSource};
+use crate::config::model::PluginSource;
 use crate::plugin::outbound::SystemResolver;
 use crate::plugin::testing::{FakeServices, ann};
 use pintle_plugin_api::Accepted;
@@ -10,24 +10,8 @@ use tempfile::TempDir;
 
 const HANDLE: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-fn entry(source: PluginSource) -> PluginEntry {
-    PluginEntry {
-        source,
-        sha256: None,
-        config_json: "{}".to_owned(),
-        allow: None,
-        limits: PluginLimits::default(),
-        required: false,
-        reuse: 1,
-        network: Vec::new(),
-        secrets: BTreeMap::new(),
-        allow_downgrade: false,
-        shadow: None,
-    }
-}
-
 fn builtin(name: &str) -> PluginEntry {
-    entry(PluginSource::Builtin(name.to_owned()))
+    PluginEntry::new(PluginSource::Builtin(name.to_owned()))
 }
 
 fn environment(folder: &TempDir) -> Environment {
@@ -131,7 +115,7 @@ async fn another_kind_than_wanted_is_named() {
 async fn every_fault_of_every_entry_is_reported_with_its_name() {
     let native = |trusted: bool| PluginEntry {
         sha256: (!trusted).then(String::new),
-        ..entry(PluginSource::Native("missing.so".into()))
+        ..PluginEntry::new(PluginSource::Native("missing.so".into()))
     };
     let errors = errors(
         load(vec![
@@ -154,7 +138,8 @@ async fn every_fault_of_every_entry_is_reported_with_its_name() {
 
 #[tokio::test]
 async fn a_plugin_that_cannot_be_loaded_is_unavailable_and_no_more() {
-    let missing = || PluginEntry { sha256: Some("00".to_owned()), ..entry(PluginSource::Native("missing.so".into())) };
+    let missing =
+        || PluginEntry { sha256: Some("00".to_owned()), ..PluginEntry::new(PluginSource::Native("missing.so".into())) };
     let trust = Trust { native: true, ..Trust::default() };
     let (_folder, loaded) = load_with(vec![("ldap", missing()), ("local", builtin("accounts"))], trust.clone()).await;
     let registry = loaded.unwrap();
@@ -170,7 +155,8 @@ async fn a_plugin_that_cannot_be_loaded_is_unavailable_and_no_more() {
 
 #[tokio::test]
 async fn what_keeps_the_server_from_starting_does_not_hide_what_would_not() {
-    let optional = PluginEntry { sha256: Some("00".to_owned()), ..entry(PluginSource::Native("missing.so".into())) };
+    let optional =
+        PluginEntry { sha256: Some("00".to_owned()), ..PluginEntry::new(PluginSource::Native("missing.so".into())) };
     let trust = Trust { native: true, ..Trust::default() };
     let (_folder, loaded) = load_with(vec![("a", optional), ("b", builtin("jtw"))], trust).await;
     let errors = errors(loaded);
@@ -189,7 +175,7 @@ mod wasm {
         let bytes = component(&wit(), &Guest::counting());
         let path = folder.path().join("guest.wasm");
         std::fs::write(&path, &bytes).unwrap();
-        (entry(PluginSource::Wasm(path)), Code::File(Sha256::digest(&bytes).into()))
+        (PluginEntry::new(PluginSource::Wasm(path)), Code::File(Sha256::digest(&bytes).into()))
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 use super::facts::{differences, of_claims, of_decision, of_lookup, of_outcome};
 use super::*;
-use crate::config::model::{PluginEntry, PluginLimits, PluginSource};
+use crate::config::model::{PluginEntry, PluginSource};
 use crate::plugin::testing::{FakeServices, ann};
 use crate::plugin::{CallError, Fault, UserVerifier};
 use async_trait::async_trait;
@@ -127,19 +127,8 @@ struct Bench {
 }
 
 fn subject(sha256: u8) -> Subject {
-    let entry = PluginEntry {
-        source: PluginSource::Wasm("new.wasm".into()),
-        sha256: None,
-        config_json: "{}".to_owned(),
-        allow: None,
-        limits: PluginLimits::default(),
-        required: false,
-        reuse: 1,
-        network: Vec::new(),
-        secrets: std::collections::BTreeMap::new(),
-        allow_downgrade: false,
-        shadow: Some("old".to_owned()),
-    };
+    let source = PluginSource::Wasm("new.wasm".into());
+    let entry = PluginEntry { shadow: Some("old".to_owned()), ..PluginEntry::new(source) };
     Subject { shadow: "new".to_owned(), live: "old".to_owned(), entry, sha256: Some([sha256; 32]), beside: None }
 }
 

@@ -45,7 +45,7 @@ async fn load_bytes(
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("text.pintle");
     std::fs::write(&path, bytes).unwrap();
-    let mut entry = PluginEntry { required: true, ..entry(PluginSource::Bundle(path)) };
+    let mut entry = PluginEntry { required: true, ..PluginEntry::new(PluginSource::Bundle(path)) };
     change(&mut entry);
     if entry.sha256.as_deref() == Some("own") {
         entry.sha256 = Some(sha256_hex(bytes));
