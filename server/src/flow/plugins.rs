@@ -87,10 +87,11 @@ pub struct Compared {
 #[must_use]
 pub fn compare(core: &Core, shadow: Option<&str>) -> Compared {
     let chosen = |ledger: &Arc<Ledger>| shadow.is_none_or(|name| ledger.shadow() == name);
-    let ledgers: Vec<_> = core.shadows.all().into_iter().filter(chosen).collect();
-    let mut differences: Vec<_> = ledgers.iter().flat_map(|ledger| ledger.differences()).collect();
+    let ledgers = core.shadows.all().into_iter().filter(chosen);
+    let (shadows, differences): (Vec<_>, Vec<_>) = ledgers.map(|ledger| ledger.read()).unzip();
+    let mut differences = differences.concat();
     differences.sort_by_key(|difference| difference.compared_at);
-    Compared { shadows: ledgers.iter().map(|ledger| ledger.sum()).collect(), differences }
+    Compared { shadows, differences }
 }
 
 /// Switches calls of a plugin off, or on again; of any name, as a configuration to come may have it.

@@ -1,8 +1,7 @@
 //! What the shadows' answers came to. It is kept in memory: it outlives reloads that leave a shadow as it is, and no
 //! restart.
 
-use super::facts::{self, Facts};
-use super::pair::Comparison;
+use super::facts::Facts;
 use crate::config::model::PluginEntry;
 use crate::plugin::limits::Kind;
 use crate::plugin::log_line;
@@ -121,14 +120,20 @@ impl Ledger {
         self.entries().skipped += 1;
     }
 
-    pub(super) fn compare(&self, now_ms: u64, question: &Question, live: &Answer, shadow: &Answer) -> Comparison {
-        let found = facts::differences(&live.facts, &shadow.facts);
+    /// Writes two answers down, and where they differ.
+    pub(super) fn record(
+        &self,
+        now_ms: u64,
+        question: &Question,
+        [live, shadow]: [&Answer; 2],
+        found: Vec<(String, String, String)>,
+    ) {
         let mut entries = self.entries();
         entries.live_ms = entries.live_ms.saturating_add(live.ms);
         entries.shadow_ms = entries.shadow_ms.saturating_add(shadow.ms);
         if found.is_empty() {
             entries.same += 1;
-            return Comparison::Same;
+            return;
         }
         entries.different += 1;
         for (fact, live_answer, shadow_answer) in found {
@@ -146,13 +151,16 @@ impl Ledger {
         }
         let surplus = entries.differences.len().saturating_sub(MAX_DIFFERENCES);
         entries.differences.drain(..surplus);
-        Comparison::Different
     }
 
-    /// How often the shadow said the same.
+    /// How often the shadow said the same, and where it did not, the oldest first: both of one moment.
     #[must_use]
-    pub fn sum(&self) -> Sum {
+    pub fn read(&self) -> (Sum, Vec<Difference>) {
         let entries = self.entries();
+        (self.sum(&entries), entries.differences.iter().cloned().collect())
+    }
+
+    fn sum(&self, entries: &Entries) -> Sum {
         let compared = (entries.same + entries.different).max(1);
         Sum {
             shadow: self.subject.shadow.clone(),
@@ -163,12 +171,6 @@ impl Ledger {
             live_ms: entries.live_ms / compared,
             shadow_ms: entries.shadow_ms / compared,
         }
-    }
-
-    /// Where it did not, the oldest first.
-    #[must_use]
-    pub fn differences(&self) -> Vec<Difference> {
-        self.entries().differences.iter().cloned().collect()
     }
 }
 

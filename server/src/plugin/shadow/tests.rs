@@ -163,9 +163,8 @@ async fn the_live_answer_is_the_answer_whatever_the_shadow_says() {
     assert_eq!(bench.ask("bob", None).await, (rejected, Comparison::Different), "an acceptance in shadow is none");
     assert_eq!(bench.ask("ann", None).await, (accepted(ann()), Comparison::Same));
     assert_eq!(*bench.live.asked.lock().unwrap(), *bench.shadow.asked.lock().unwrap());
-    let sum = bench.ledger.sum();
+    let (sum, differences) = bench.ledger.read();
     assert_eq!((sum.same, sum.different, sum.skipped), (1, 2, 0));
-    let differences = bench.ledger.differences();
     assert_eq!(differences.len(), 2);
     let first = &differences[0];
     assert_eq!((first.shadow.as_str(), first.live.as_str(), first.kind), ("new", "old", "user-verifier"));
@@ -184,7 +183,7 @@ async fn a_second_step_and_a_plugin_that_was_not_asked_are_skipped() {
     assert!(bench.shadow.asked.lock().unwrap().is_empty());
     bench.shadow.answers.lock().unwrap().push_back(busy());
     assert_eq!(bench.ask("ann", None).await, (accepted(ann()), Comparison::Skipped));
-    let sum = bench.ledger.sum();
+    let (sum, _) = bench.ledger.read();
     assert_eq!((sum.same, sum.different, sum.skipped), (0, 0, 3));
 }
 
@@ -203,8 +202,8 @@ async fn a_ledger_is_bounded_and_goes_on_while_its_shadow_stays_the_same() {
         bench.shadow.answers.lock().unwrap().push_back(Ok(VerifyOutcome::UnknownUser));
         assert_eq!(bench.ask(&number.to_string(), None).await.1, Comparison::Different);
     }
-    let kept = bench.ledger.differences();
-    assert_eq!((bench.ledger.sum().different, kept.len()), (600, 500));
+    let (sum, kept) = bench.ledger.read();
+    assert_eq!((sum.different, kept.len()), (600, 500));
     assert_eq!(kept.last().and_then(|last| last.user.as_deref()), Some("599"));
 }
 
