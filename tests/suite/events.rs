@@ -134,6 +134,27 @@ async fn a_login_reaches_the_receiver_signed_and_without_a_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_adds_a_sink_and_takes_it_away() {
+    let (origin, mut heard) = receiver(&[]).await;
+    let running = Running::start(Options::reference("clarico").overlay("")).await;
+    let write = |text: &str| std::fs::write(running.server.folder.path().join("overlay.toml"), text).unwrap();
+    let reload = async || {
+        let done = admin::execute_live(&*running.server.app, Command::Reload { plugin: None }).await.unwrap();
+        assert_eq!(done["needs_restart"], json!([]), "{done}");
+    };
+    assert_eq!(running.login("wrong").await.status, 400);
+    write(&overlay(&origin, "kinds = [\"login.rejected\"]").await);
+    reload().await;
+    assert_eq!(running.login("wrong").await.status, 400);
+    assert_eq!(heard.recv().await.unwrap().json()["type"], "login.rejected");
+    write("");
+    reload().await;
+    assert_eq!(running.login("wrong").await.status, 400);
+    assert!(running.list(false).await.is_empty(), "nobody wants it");
+    assert!(heard.try_recv().is_err(), "the first login and the last were nobody's to hear");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_reload_events_go_where_the_plugins_new_entry_says() {
     let ((former, mut heard), (new, mut moved)) = (receiver(&[]).await, receiver(&[]).await);
     let kinds = "kinds = [\"login.accepted\", \"reload\"]";

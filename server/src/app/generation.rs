@@ -45,7 +45,6 @@ pub(super) struct Foundation {
     pub(super) embedded: Vec<Backend>,
     /// Account sources of the embedding program.
     pub(super) sources: Vec<NamedSource>,
-    /// Its sinks are those of the start; their plugins are replaced.
     pub(super) events: Arc<Events>,
     /// The process's variables.
     pub(super) environment: Vec<(String, String)>,

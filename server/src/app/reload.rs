@@ -36,24 +36,12 @@ pub enum ReloadError {
     /// The plugin that was to be reloaded is not in it.
     #[error("the configuration has no plugin `{0}`")]
     NoSuchPlugin(String),
-    /// It takes a sink's plugin away.
-    #[error(
-        "events.sinks: {} still told of events until a restart: a reload can neither remove or rename such a plugin nor \
-         put it in shadow",
-        are(.0)
-    )]
-    SinksStay(Vec<String>),
     /// What it points at cannot be used, or a plugin is not well.
     #[error(transparent)]
     Unusable(#[from] StartError),
     /// The keys that it needs cannot be made.
     #[error(transparent)]
     Keys(#[from] KeyError),
-}
-
-fn are(sinks: &[String]) -> String {
-    let names: Vec<_> = sinks.iter().map(|name| format!("`{name}`")).collect();
-    format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
 }
 
 /// What a reload has changed.
@@ -115,10 +103,6 @@ impl App {
         let source = self.source.as_ref().ok_or(ReloadError::NoSource)?;
         let before = self.generation();
         let (config, needs_restart) = restart::keep(&before.config, source().map_err(ReloadError::Config)?);
-        let stuck = restart::sinks_without_plugin(&config);
-        if !stuck.is_empty() {
-            return Err(ReloadError::SinksStay(stuck));
-        }
         if let Some(name) = named.filter(|name| !config.plugins.contains_key(*name)) {
             return Err(ReloadError::NoSuchPlugin(name.to_owned()));
         }
@@ -136,11 +120,16 @@ impl App {
         }
         let (sinks, ledgers) = (std::mem::take(&mut loaded.sinks), std::mem::take(&mut loaded.ledgers));
         let generation = self.foundation.raise(config, loaded, secrets, Some(&before.served.core)).await?;
+        let sinks = self.foundation.events.prepare(sinks).await.map_err(StartError::from)?;
         self.foundation.keys.reconfigure(key_options(&generation.config)).await?;
         let (clients_added, clients_removed) = clients(&before.config, &generation.config);
         self.hand_over(&before.registry, &generation.registry, &changes);
+        let has_changed = |change: &&PluginChange| change.change != "unchanged";
+        for changed in changes.iter().filter(has_changed) {
+            generation.served.core.directories.forget_backend(&changed.name);
+        }
         self.live.store(Arc::new(generation));
-        self.foundation.events.replace_plugins(sinks);
+        self.foundation.events.install(sinks);
         self.foundation.supervision.ledgers.install(ledgers);
         self.renewed.notify_one();
         // A client may have been added by command to what served until now.

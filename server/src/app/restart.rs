@@ -1,6 +1,6 @@
 //! What a reload cannot change: it goes on as it is, and the operator is told.
 
-use crate::config::model::{Config, Keys, Lockout, Passwords, StoreOptions};
+use crate::config::model::{Config, Events, Keys, Lockout, Passwords, StoreOptions};
 
 /// The configuration that a running server goes on with after reading `read`, and the keys of which it keeps the former
 /// values until it is started again.
@@ -13,7 +13,7 @@ pub(super) fn keep(running: &Config, read: Config) -> (Config, Vec<&'static str>
         lockout: Lockout { count_client_addresses: read.lockout.count_client_addresses, ..running.lockout.clone() },
         store: StoreOptions { cache_mib: running.store.cache_mib, ..read.store.clone() },
         log: running.log.clone(),
-        events: running.events.clone(),
+        events: Events { sinks: read.events.sinks.clone(), ..running.events.clone() },
         monitoring: running.monitoring.clone(),
         development: running.development.clone(),
         ..read.clone()
@@ -32,13 +32,6 @@ pub(super) fn keep(running: &Config, read: Config) -> (Config, Vec<&'static str>
     ];
     let named = differs.into_iter().filter(|(_, differs)| *differs).map(|(key, _)| key).collect();
     (kept, named)
-}
-
-/// Sinks that go on although nothing is left for them: the configuration was checked with its own sinks, not with these.
-pub(super) fn sinks_without_plugin(kept: &Config) -> Vec<String> {
-    let is_usable = |name: &str| kept.plugins.get(name).is_some_and(|plugin| plugin.shadow.is_none());
-    let names = kept.events.sinks.iter().map(|sink| sink.plugin.clone());
-    names.filter(|name| !is_usable(name)).collect()
 }
 
 #[cfg(test)]

@@ -100,7 +100,7 @@ impl Events {
     /// When the store fails; some may be done then.
     pub async fn replay(&self, which: Which<'_>) -> Result<Done, StoreError> {
         let mut done = Done::default();
-        for sink in self.chosen(which) {
+        for sink in &self.chosen(which) {
             if let Some(id) = which.id {
                 let row = self.outbox.row(&sink.name, id).await?;
                 self.revive(sink, row.into_iter().collect(), &mut done).await?;
@@ -133,14 +133,15 @@ impl Events {
         Ok(())
     }
 
-    fn chosen<'a>(&'a self, which: Which<'a>) -> impl Iterator<Item = &'a Arc<Sink>> {
-        self.sinks.iter().filter(move |sink| which.sink.is_none_or(|name| name == sink.name))
+    fn chosen(&self, which: Which<'_>) -> Vec<Arc<Sink>> {
+        let is_chosen = |sink: &&Arc<Sink>| which.sink.is_none_or(|name| name == sink.name);
+        self.sinks.load().iter().filter(is_chosen).cloned().collect()
     }
 
     /// Whether there is such a sink.
     #[must_use]
     pub fn knows(&self, sink: &str) -> bool {
-        self.sinks.iter().any(|known| known.name == sink)
+        self.sinks.load().iter().any(|known| known.name == sink)
     }
 
     /// Removes dead letters, or events that wait, also of sinks that are not configured any more.
@@ -149,7 +150,7 @@ impl Events {
     /// When the store fails; some may be done then.
     pub async fn discard(&self, waiting: bool, which: Which<'_>) -> Result<Done, StoreError> {
         let events = if waiting { self.remove::<Waiting>(which).await? } else { self.remove::<Dead>(which).await? };
-        for sink in &self.sinks {
+        for sink in self.sinks.load().iter() {
             self.outbox.count(sink).await?;
             sink.nudge.notify_one();
         }

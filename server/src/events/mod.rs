@@ -24,7 +24,9 @@ use crate::clock::Clock;
 use crate::entropy::Entropy;
 use crate::metrics::{EventOutcome, Metrics};
 use crate::store::{CommitError, Store, StoreError};
-use futures_util::future;
+use arc_swap::ArcSwap;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use ids::Ids;
 use outbox::{New, Outbox};
 use pintle_plugin_api::Event;
@@ -32,6 +34,7 @@ use queue::Queue;
 use sink::Sink;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use worker::Worker;
 
 /// Events of one delivery.
@@ -79,10 +82,15 @@ pub enum NotStored {
 pub struct Events {
     outbox: Arc<Outbox>,
     entropy: Arc<dyn Entropy>,
-    sinks: Vec<Arc<Sink>>,
+    sinks: ArcSwap<Vec<Arc<Sink>>>,
+    /// There are sinks of which nobody delivers yet.
+    added: Notify,
     ids: Ids,
     queue: Queue,
 }
+
+/// Sinks that a reload has read, and that can take the place of those at work without fail.
+pub struct NewSinks(Vec<(Arc<Sink>, Option<NamedSink>)>);
 
 impl Events {
     /// Counts what the store has for `sinks`.
@@ -92,30 +100,55 @@ impl Events {
     pub async fn open(ground: Ground, limits: Limits, sinks: Vec<NamedSink>) -> Result<Self, StoreError> {
         let Ground { store, clock, entropy, metrics } = ground;
         let outbox = Arc::new(Outbox { store, clock: clock.clone(), metrics: metrics.clone(), limits });
-        let sinks: Vec<_> = sinks.into_iter().map(|named| Arc::new(Sink::new(named, metrics.clone()))).collect();
-        for sink in &sinks {
-            outbox.count(sink).await?;
-        }
-        Ok(Self { outbox, sinks, ids: Ids::new(clock, entropy.clone()), entropy, queue: Queue::new() })
+        let (ids, queue) = (Ids::new(clock, entropy.clone()), Queue::new());
+        let (none, added) = (ArcSwap::default(), Notify::new());
+        let events = Self { outbox, sinks: none, added, ids, entropy, queue };
+        events.install(events.prepare(sinks).await?);
+        Ok(events)
     }
 
-    /// Gives the sinks of these names other plugins; kinds and strictness stay as they were opened.
-    pub fn replace_plugins(&self, plugins: Vec<NamedSink>) {
-        for NamedSink { entry, plugin } in plugins {
-            self.sinks.iter().filter(|sink| sink.name == entry.plugin).for_each(|sink| sink.replace(plugin.clone()));
+    /// Counts what the store has for sinks that are not at work yet.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn prepare(&self, sinks: Vec<NamedSink>) -> Result<NewSinks, StoreError> {
+        let (running, mut prepared) = (self.sinks.load_full(), Vec::new());
+        for named in sinks {
+            if let Some(sink) = running.iter().find(|sink| sink.name == named.entry.plugin) {
+                prepared.push((sink.clone(), Some(named)));
+                continue;
+            }
+            let sink = Sink::new(named, self.outbox.metrics.clone());
+            self.outbox.count(&sink).await?;
+            prepared.push((Arc::new(sink), None));
         }
+        Ok(NewSinks(prepared))
+    }
+
+    /// Tells these sinks from now on, and no others. What waits for one that goes is delivered when it is back, as long as
+    /// it is kept.
+    pub fn install(&self, sinks: NewSinks) {
+        let change = |(sink, named): (Arc<Sink>, Option<NamedSink>)| {
+            named.into_iter().for_each(|named| sink.change(named));
+            sink
+        };
+        let sinks: Vec<_> = sinks.0.into_iter().map(change).collect();
+        let before = self.sinks.swap(Arc::new(sinks.clone()));
+        let has_gone = |sink: &&Arc<Sink>| !sinks.iter().any(|new| Arc::ptr_eq(new, sink));
+        before.iter().filter(has_gone).for_each(|sink| sink.gone.notify_one());
+        self.added.notify_one();
     }
 
     /// Whether no sink wants anything.
     #[must_use]
     pub fn is_silent(&self) -> bool {
-        self.sinks.is_empty()
+        self.sinks.load().is_empty()
     }
 
     /// Whether a sink wants events of this kind.
     #[must_use]
     pub fn wants(&self, kind: &str) -> bool {
-        self.sinks.iter().any(|sink| sink.subscription.has(kind))
+        self.sinks.load().iter().any(|sink| sink.terms().subscription.has(kind))
     }
 
     /// Hands a decision's event to the sinks that want it. It is stored when this returns for sinks that are strict, and
@@ -129,10 +162,9 @@ impl Events {
             return Ok(());
         }
         let event = self.event(kind, happened);
-        for new in self.addressed(&event).filter(|new| !new.sink.strict) {
-            self.queue.offer(new);
-        }
-        self.store(self.addressed(&event).filter(|new| new.sink.strict).collect()).await
+        let (strict, others) = self.addressed(&event);
+        others.into_iter().for_each(|new| self.queue.offer(new));
+        self.store(strict).await
     }
 
     /// As [`Self::emit`], but stored for every sink when it returns.
@@ -145,7 +177,7 @@ impl Events {
             return Ok(());
         }
         let event = self.event(kind, happened);
-        let (strict, others): (Vec<_>, Vec<_>) = self.addressed(&event).partition(|new| new.sink.strict);
+        let (strict, others) = self.addressed(&event);
         for new in others {
             let name = new.sink.name.clone();
             if let Err(error) = self.store(vec![new]).await {
@@ -162,9 +194,17 @@ impl Events {
         Event { id: self.ids.next(), kind: kind.to_owned(), at_ms: self.outbox.clock.now_ms(), json }
     }
 
-    fn addressed<'a>(&'a self, event: &'a Event) -> impl Iterator<Item = New> + 'a {
-        let wanting = self.sinks.iter().filter(|sink| sink.subscription.has(&event.kind));
-        wanting.map(|sink| New { sink: sink.clone(), event: event.clone() })
+    /// For the strict sinks that want it, and for the others that do.
+    fn addressed(&self, event: &Event) -> (Vec<New>, Vec<New>) {
+        let (mut strict, mut others) = (Vec::new(), Vec::new());
+        for sink in self.sinks.load().iter() {
+            let terms = sink.terms();
+            if terms.subscription.has(&event.kind) {
+                let new = New { sink: sink.clone(), event: event.clone() };
+                if terms.strict { strict.push(new) } else { others.push(new) }
+            }
+        }
+        (strict, others)
     }
 
     async fn store(&self, events: Vec<New>) -> Result<(), NotStored> {
@@ -176,12 +216,24 @@ impl Events {
 
     /// Stores and delivers for ever; to be polled beside serving.
     pub async fn run(&self) {
-        if self.sinks.is_empty() {
-            return future::pending().await;
+        tokio::join!(self.queue.run(&self.outbox), self.deliver(), self.count());
+    }
+
+    /// One worker for each sink, from when it comes to when it goes.
+    async fn deliver(&self) {
+        let (mut workers, mut busy) = (FuturesUnordered::new(), Vec::<Arc<Sink>>::new());
+        loop {
+            for sink in self.sinks.load().iter() {
+                if !busy.iter().any(|known| Arc::ptr_eq(known, sink)) {
+                    busy.push(sink.clone());
+                    workers.push(Worker::new(self.outbox.clone(), self.entropy.clone(), sink.clone()).run());
+                }
+            }
+            tokio::select! {
+                () = self.added.notified() => {}
+                Some(gone) = workers.next() => busy.retain(|sink| !Arc::ptr_eq(sink, &gone)),
+            }
         }
-        let worker = |sink: &Arc<Sink>| Worker::new(self.outbox.clone(), self.entropy.clone(), sink.clone()).run();
-        let workers = future::join_all(self.sinks.iter().map(worker));
-        tokio::join!(self.queue.run(&self.outbox), workers, self.count());
     }
 
     async fn count(&self) {
@@ -189,7 +241,7 @@ impl Events {
         let every = COUNT_EVERY.as_millis() as u64;
         loop {
             clock.sleep_until(clock.monotonic_ms().saturating_add(every)).await;
-            for sink in &self.sinks {
+            for sink in self.sinks.load_full().iter() {
                 if let Err(error) = self.outbox.count(sink).await {
                     tracing::warn!(sink = sink.name, %error, "the events of a sink could not be counted");
                 }

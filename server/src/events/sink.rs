@@ -4,8 +4,9 @@ use super::subscription::Subscription;
 use crate::config::model::SinkEntry;
 use crate::metrics::{EventOutcome, Metrics};
 use crate::plugin::EventSink;
+use arc_swap::ArcSwap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
 /// A sink and its entry in the configuration.
@@ -16,17 +17,32 @@ pub struct NamedSink {
     pub plugin: Arc<dyn EventSink>,
 }
 
+/// What a reload may change of a sink.
+pub(super) struct Terms {
+    pub strict: bool,
+    pub subscription: Subscription,
+    /// Whom to deliver to.
+    pub plugin: Arc<dyn EventSink>,
+}
+
+impl Terms {
+    fn new(named: NamedSink) -> Self {
+        let NamedSink { entry, plugin } = named;
+        Self { strict: entry.strict, subscription: Subscription::new(&entry.kinds), plugin }
+    }
+}
+
 /// A sink at work. The figures follow every change that this process makes; records expire unseen, so that they may be
 /// too high until they are counted anew.
 pub(super) struct Sink {
     pub name: String,
-    pub strict: bool,
-    pub subscription: Subscription,
-    plugin: Mutex<Arc<dyn EventSink>>,
+    terms: ArcSwap<Terms>,
     /// Something new waits.
     pub wake: Notify,
     /// An operator has changed what waits: worth a look even during a pause.
     pub nudge: Notify,
+    /// A reload has taken it away: nothing is delivered any more, and what waits stays in the store.
+    pub gone: Notify,
     waiting: AtomicU64,
     dead: AtomicU64,
     /// Events are being lost: said once, not for each.
@@ -37,12 +53,11 @@ pub(super) struct Sink {
 impl Sink {
     pub fn new(named: NamedSink, metrics: Metrics) -> Self {
         Self {
-            subscription: Subscription::new(&named.entry.kinds),
-            name: named.entry.plugin,
-            strict: named.entry.strict,
-            plugin: Mutex::new(named.plugin),
+            name: named.entry.plugin.clone(),
+            terms: ArcSwap::from_pointee(Terms::new(named)),
             wake: Notify::new(),
             nudge: Notify::new(),
+            gone: Notify::new(),
             waiting: AtomicU64::new(0),
             dead: AtomicU64::new(0),
             losing: AtomicBool::new(false),
@@ -50,14 +65,14 @@ impl Sink {
         }
     }
 
-    /// Whom to deliver to now.
-    pub fn plugin(&self) -> Arc<dyn EventSink> {
-        self.plugin.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What holds now.
+    pub fn terms(&self) -> Arc<Terms> {
+        self.terms.load_full()
     }
 
-    /// Another one, as after a reload; worth a try even during a pause.
-    pub fn replace(&self, plugin: Arc<dyn EventSink>) {
-        *self.plugin.lock().unwrap_or_else(PoisonError::into_inner) = plugin;
+    /// Other terms, as after a reload; worth a try even during a pause.
+    pub fn change(&self, named: NamedSink) {
+        self.terms.store(Arc::new(Terms::new(named)));
         self.nudge.notify_one();
     }
 

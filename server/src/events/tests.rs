@@ -91,7 +91,7 @@ impl Fixture {
         };
         let script = script().0;
         let events = Events::open(ground, limits, vec![sink(&["login.*"], strict, script.clone())]).await.unwrap();
-        let worker = Worker::new(events.outbox.clone(), Arc::new(Zeros), events.sinks[0].clone());
+        let worker = Worker::new(events.outbox.clone(), Arc::new(Zeros), events.sinks.load()[0].clone());
         Self { events, worker, clock, store, metrics, script }
     }
 
@@ -350,7 +350,7 @@ async fn a_full_queue_loses_rather_than_waits() {
     let queue = Queue::with_room(2);
     let event = fixture.events.event("login.rejected", &login("0"));
     for _ in 0..5 {
-        fixture.events.addressed(&event).for_each(|new| queue.offer(new));
+        fixture.events.addressed(&event).1.into_iter().for_each(|new| queue.offer(new));
     }
     fixture.assert_metric(r#"pintle_events_total{sink="hook",outcome="lost"} 3"#);
     fixture.store.set_broken(true);
@@ -434,7 +434,7 @@ async fn what_is_dropped_is_gone_and_the_rest_stays() {
     assert_eq!(fixture.letters(true).await, [dead[0].clone(), dead[2].clone()]);
     assert_eq!(fixture.events.discard(false, Which { id: None, sink: Some("other") }).await.unwrap().events, 0);
     assert_eq!(fixture.events.discard(true, ALL).await.unwrap().events, 2);
-    assert_eq!((fixture.store.len(), fixture.events.sinks[0].dead()), (2, 2));
+    assert_eq!((fixture.store.len(), fixture.events.sinks.load()[0].dead()), (2, 2));
 }
 
 #[tokio::test]
@@ -476,6 +476,83 @@ async fn a_running_worker_wakes_for_new_events_and_for_an_operator() {
     assert_eq!(events.replay(ALL).await.unwrap().events, 1);
     assert_eq!(heard.recv().await.as_deref(), Some("login.rejected"));
     running.abort();
+}
+
+/// Nobody's pause ends by itself.
+struct StillClock;
+
+#[async_trait]
+impl Clock for StillClock {
+    fn now_ms(&self) -> u64 {
+        1_700_000_000_000
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        self.now_ms()
+    }
+
+    async fn sleep_until(&self, _deadline_ms: u64) {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_reload_adds_changes_and_removes_sinks_while_others_go_on() {
+    let (clock, entropy) = (Arc::new(StillClock), Arc::new(SystemEntropy));
+    let ground = Ground { store: TestStore::new(clock.clone()), clock, entropy, metrics: Metrics::new() };
+    let events = Arc::new(Events::open(ground, LIMITS, Vec::new()).await.unwrap());
+    let running = tokio::spawn({
+        let events = events.clone();
+        async move { events.run().await }
+    });
+    let reload = async |sinks: Vec<NamedSink>| events.install(events.prepare(sinks).await.unwrap());
+    let emit = async |kind: AuditKind| events.emit(&AuditEvent::new(kind)).await.unwrap();
+    let named = |name: &str, sink: NamedSink| NamedSink {
+        entry: SinkEntry { plugin: name.to_owned(), ..sink.entry },
+        plugin: sink.plugin,
+    };
+    emit(AuditKind::Lockout).await;
+
+    let (first, mut heard_first) = script();
+    first.answers.lock().unwrap().push_back(Box::new(|_| Err(down().into())));
+    reload(vec![sink(&["login.*"], true, first)]).await;
+    emit(AuditKind::Lockout).await;
+    emit(AuditKind::LoginRejected).await;
+    assert_eq!(heard_first.recv().await.as_deref(), Some("login.rejected"), "added, and takes nothing");
+
+    // Another plugin under the same name gets what waits, at once, and then what it wants.
+    let ((second, mut heard_second), (other, mut heard_other)) = (script(), script());
+    let beside = || named("other", sink(&["*"], false, other.clone()));
+    reload(vec![sink(&["lockout"], true, second), beside()]).await;
+    assert_eq!(heard_second.recv().await.as_deref(), Some("login.rejected"));
+    emit(AuditKind::LoginRejected).await;
+    emit(AuditKind::Lockout).await;
+    assert_eq!(heard_second.recv().await.as_deref(), Some("lockout"));
+
+    // Without it the other one goes on; nothing is kept for who is not there.
+    reload(vec![beside()]).await;
+    assert!(!events.knows("hook") && events.knows("other"));
+    emit(AuditKind::Lockout).await;
+    for expected in ["login.rejected", "lockout", "lockout"] {
+        assert_eq!(heard_other.recv().await.as_deref(), Some(expected));
+    }
+    assert_eq!(heard_first.try_recv().ok(), None);
+    assert_eq!(heard_second.try_recv().ok(), None);
+    running.abort();
+}
+
+#[tokio::test]
+async fn what_waits_for_a_sink_is_there_when_the_sink_is_back() {
+    let fixture = Fixture::with(LIMITS, true).await;
+    fixture.logins(2).await;
+    fixture.events.install(fixture.events.prepare(Vec::new()).await.unwrap());
+    fixture.logins(1).await;
+    let back = sink(&["login.*"], true, fixture.script.clone());
+    fixture.events.install(fixture.events.prepare(vec![back]).await.unwrap());
+    assert_eq!(fixture.events.sinks.load()[0].waiting(), 2, "counted when it came");
+    let sink = fixture.events.sinks.load()[0].clone();
+    let mut worker = Worker::new(fixture.events.outbox.clone(), Arc::new(Zeros), sink);
+    assert_eq!((worker.turn().await.unwrap(), fixture.seen()), (Next::Again, vec!["0 1".to_owned()]));
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(super) struct Worker {
     size: usize,
     /// Deliveries in a row that failed.
     failures: u32,
+    /// The next delivery does not wait until it is due.
+    hurry: bool,
 }
 
 /// What to do next.
@@ -39,11 +41,20 @@ pub(super) enum Next {
 
 impl Worker {
     pub fn new(outbox: Arc<Outbox>, entropy: Arc<dyn Entropy>, sink: Arc<Sink>) -> Self {
-        Self { outbox, entropy, sink, size: MAX_BATCH, failures: 0 }
+        Self { outbox, entropy, sink, size: MAX_BATCH, failures: 0, hurry: false }
     }
 
-    /// Delivers for ever.
-    pub async fn run(mut self) {
+    /// Delivers until a reload takes the sink away, be it in the middle of a delivery: that one is repeated when it is back.
+    pub async fn run(self) -> Arc<Sink> {
+        let sink = self.sink.clone();
+        tokio::select! {
+            () = sink.gone.notified() => {}
+            () = self.deliver() => {}
+        }
+        sink
+    }
+
+    async fn deliver(mut self) {
         loop {
             let next = self.turn().await.unwrap_or_else(|error| {
                 tracing::error!(sink = self.sink.name, %error, "the events of a sink cannot be read or written");
@@ -55,17 +66,17 @@ impl Worker {
                     () = self.sink.wake.notified() => {}
                     () = self.sink.nudge.notified() => {}
                 },
-                Next::After(time) => self.rest(time).await,
+                Next::After(time) => self.hurry = self.rest(time).await,
             }
         }
     }
 
-    /// New events do not cut a pause short: they come after the one that it is for.
-    async fn rest(&self, time: Duration) {
+    /// Whether it was cut short. New events do not do that: they come after the one that the pause is for.
+    async fn rest(&self, time: Duration) -> bool {
         let clock = &self.outbox.clock;
         tokio::select! {
-            () = clock.sleep_until(clock.monotonic_ms().saturating_add(millis(time))) => {}
-            () = self.sink.nudge.notified() => {}
+            () = clock.sleep_until(clock.monotonic_ms().saturating_add(millis(time))) => false,
+            () = self.sink.nudge.notified() => true,
         }
     }
 
@@ -74,14 +85,15 @@ impl Worker {
         let rows = within_bytes(self.outbox.rows(Some(&self.sink.name), None, self.size).await?);
         let Some(first) = rows.first() else { return Ok(Next::Idle) };
         let early = first.value.next_try_ms.saturating_sub(self.outbox.clock.now_ms());
+        let hurry = std::mem::take(&mut self.hurry);
         // Further off than any pause: the clock was set back.
-        if early > 0 && Duration::from_millis(early) <= backoff::LONGEST {
+        if early > 0 && !hurry && Duration::from_millis(early) <= backoff::LONGEST {
             return Ok(Next::After(Duration::from_millis(early)));
         }
         self.failures = self.failures.max(first.value.tries);
         let events: Vec<Event> = rows.iter().map(|row| row.value.event.with_id(&row.id)).collect();
         let call = CallContext { request_id: format!("event-{}", first.id), ..CallContext::default() };
-        match self.sink.plugin().deliver(&call, events).await {
+        match self.sink.terms().plugin.deliver(&call, events).await {
             Ok(taken) => self.taken(rows, &taken).await,
             Err(error) => self.failed(rows, error).await,
         }

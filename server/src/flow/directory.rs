@@ -76,6 +76,14 @@ impl Directories {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner).pop(&key);
     }
 
+    /// Forgets all accounts of a backend whose entry or code is another now: it may be another directory, whose users have the
+    /// same ids.
+    pub fn forget_backend(&self, backend: &str) {
+        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let its: Vec<_> = remembered.iter().map(|(key, _)| key).filter(|(name, _)| name == backend).cloned().collect();
+        its.iter().for_each(|key| drop(remembered.pop(key)));
+    }
+
     fn recall(&self, reference: &AccountRef, not_before_ms: u64) -> Option<Account> {
         let key = (reference.backend.clone(), reference.id.clone());
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
