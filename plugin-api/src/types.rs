@@ -352,7 +352,7 @@ pub struct HttpRequest {
     /// Wiped when dropped: a password may be in it.
     #[serde(default, with = "secret_base64url")]
     pub body: Zeroizing<Vec<u8>>,
-    /// At most what the call has left; 0 for all of it.
+    /// At most what the call has left, but for a little to answer in; 0 for as long as that.
     #[serde(default)]
     pub timeout_ms: u32,
 }

@@ -18,7 +18,8 @@ pub enum World {
     SlowUpstream,
 }
 
-/// The wall time of a call in [`World::SlowUpstream`]; whoever makes that world sets it.
+/// The wall time of a call in [`World::SlowUpstream`]; whoever makes that world sets it. The plugin has to answer by itself
+/// before: a call that had to be ended is no `unavailable` here.
 pub const SLOW_CALL: Duration = Duration::from_millis(500);
 /// How much later the answer may be here, on a busy machine.
 const SLACK: Duration = Duration::from_secs(5);

@@ -3,6 +3,7 @@
 use super::upstream::Upstream;
 use crate::config::model::{PluginEntry, Trust};
 use crate::plugin::registry::{Environment, LoadedPlugin, Registry};
+use crate::plugin::{CallError, Fault};
 use pintle_plugin_api::conformance::Subject;
 use pintle_plugin_api::{
     Account, Attr, CallContext, Event, ExtensionOutcome, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery,
@@ -61,6 +62,15 @@ fn kind<T>(kind: Option<T>) -> Result<T, PluginError> {
     kind.ok_or_else(|| PluginError::Internal("the plugin does not export the kind".to_owned()))
 }
 
+/// What a plugin said itself stands. A call that the host had to end is no answer, even though it may be `unavailable` to
+/// who asked: a plugin that keeps the contract minds its deadline and its limits.
+fn told(ended: CallError) -> PluginError {
+    match ended.fault {
+        Fault::TimedOut | Fault::Trapped => PluginError::Internal(format!("the host ended the call: {}", ended.error)),
+        Fault::Failed | Fault::Overloaded | Fault::Open | Fault::Disabled => ended.error,
+    }
+}
+
 impl Subject for LoadedSubject {
     fn manifest(&self) -> Result<Manifest, PluginError> {
         Ok(Manifest {
@@ -88,27 +98,27 @@ impl Subject for LoadedSubject {
 
     fn verify(&self, ctx: &CallContext, request: &VerifyRequest) -> Result<VerifyOutcome, PluginError> {
         let verifier = kind(self.plugin.as_user_verifier())?;
-        self.runtime.block_on(verifier.verify(ctx, request.clone())).map_err(|ended| ended.error)
+        self.runtime.block_on(verifier.verify(ctx, request.clone())).map_err(told)
     }
 
     fn evaluate(&self, ctx: &CallContext, query: &ScopeQuery) -> Result<ScopeDecision, PluginError> {
         let policy = kind(self.plugin.as_scope_policy())?;
-        self.runtime.block_on(policy.evaluate(ctx, query.clone())).map_err(|ended| ended.error)
+        self.runtime.block_on(policy.evaluate(ctx, query.clone())).map_err(told)
     }
 
     fn issue(&self, ctx: &CallContext, claims_json: &str, key_id: &str) -> Result<IssuedToken, PluginError> {
         let format = kind(self.plugin.as_token_format())?;
-        self.runtime.block_on(format.issue(ctx, claims_json, key_id)).map_err(|ended| ended.error)
+        self.runtime.block_on(format.issue(ctx, claims_json, key_id)).map_err(told)
     }
 
     fn validate(&self, ctx: &CallContext, token: &str) -> Result<TokenVerdict, PluginError> {
         let format = kind(self.plugin.as_token_format())?;
-        self.runtime.block_on(format.validate(ctx, token)).map_err(|ended| ended.error)
+        self.runtime.block_on(format.validate(ctx, token)).map_err(told)
     }
 
     fn lookup(&self, ctx: &CallContext, by: &str, value: &str) -> Result<Option<Account>, PluginError> {
         let directory = kind(self.plugin.as_directory())?;
-        self.runtime.block_on(directory.lookup(ctx, by, value)).map_err(|ended| ended.error)
+        self.runtime.block_on(directory.lookup(ctx, by, value)).map_err(told)
     }
 
     fn enrich(
@@ -119,17 +129,17 @@ impl Subject for LoadedSubject {
         target: &str,
     ) -> Result<Vec<Attr>, PluginError> {
         let claims = kind(self.plugin.as_claims())?;
-        self.runtime.block_on(claims.enrich(ctx, account, scopes, target)).map_err(|ended| ended.error)
+        self.runtime.block_on(claims.enrich(ctx, account, scopes, target)).map_err(told)
     }
 
     fn pull(&self, ctx: &CallContext, cursor: Option<&str>, limit: u32) -> Result<SourcePage, PluginError> {
         let source = kind(self.plugin.as_account_source())?;
-        self.runtime.block_on(source.pull(ctx, cursor.map(str::to_owned), limit)).map_err(|ended| ended.error)
+        self.runtime.block_on(source.pull(ctx, cursor.map(str::to_owned), limit)).map_err(told)
     }
 
     fn deliver(&self, ctx: &CallContext, batch: &[Event]) -> Result<Vec<String>, PluginError> {
         let sink = kind(self.plugin.as_event_sink())?;
-        self.runtime.block_on(sink.deliver(ctx, batch.to_vec())).map_err(|ended| ended.error)
+        self.runtime.block_on(sink.deliver(ctx, batch.to_vec())).map_err(told)
     }
 
     fn grant_types(&self) -> Result<Vec<String>, PluginError> {
@@ -138,6 +148,20 @@ impl Subject for LoadedSubject {
 
     fn exchange(&self, ctx: &CallContext, grant_type: &str, params: &[Attr]) -> Result<ExtensionOutcome, PluginError> {
         let grant = kind(self.plugin.as_extension_grant())?;
-        self.runtime.block_on(grant.exchange(ctx, grant_type, params.to_vec())).map_err(|ended| ended.error)
+        self.runtime.block_on(grant.exchange(ctx, grant_type, params.to_vec())).map_err(told)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_the_host_ended_is_no_answer() {
+        let unavailable = || PluginError::Unavailable("no answer within 500 ms".to_owned());
+        for fault in [Fault::TimedOut, Fault::Trapped] {
+            assert!(matches!(told(CallError { error: unavailable(), fault }), PluginError::Internal(_)), "{fault:?}");
+        }
+        assert_eq!(told(CallError::from(unavailable())), unavailable());
     }
 }
