@@ -79,7 +79,7 @@ impl Project {
         let readme = std::fs::read_to_string(self.folder.join("README.md")).unwrap();
         let section = readme.split_once("## Ship it").unwrap().1;
         let commands: Vec<_> = section.lines().filter_map(|line| line.strip_prefix("    pintle ")).collect();
-        assert_eq!(commands.len(), 3, "{readme}");
+        assert_eq!(commands.len(), 4, "{readme}");
         for command in commands {
             shell(&self.folder, &format!("pintle {command}"));
         }

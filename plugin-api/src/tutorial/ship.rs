@@ -36,6 +36,7 @@
 //! pintle plugin sign target/pintle/crm-0.1.0.pintle --key vendor.pem
 //! pintle plugin inspect target/pintle/crm-0.1.0.pintle
 //! pintle plugin check target/pintle/crm-0.1.0.pintle --config-json '{"cache_s": 30}'
+//! pintle plugin test target/pintle/crm-0.1.0.pintle --fixtures conformance.toml
 //! ```
 //!
 //! The bundle has the component, `plugin.toml`, `config.schema.json` and `README.md`. `vendor.pem` is the private key: it stays

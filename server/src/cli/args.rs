@@ -654,7 +654,7 @@ pub enum Language {
 #[cfg(feature = "wasm")]
 #[derive(Debug, Args)]
 pub struct PluginTrial {
-    /// The plugin's file: a component, or a native library
+    /// The plugin's file: a bundle, a component, or a native library
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// A TOML file with the plugin's config and what it knows

@@ -493,6 +493,19 @@ pub enum PluginSource {
     Bundle(PathBuf),
 }
 
+impl PluginSource {
+    /// What a file of this name is; none where a plugin's file has no such ending.
+    #[must_use]
+    pub fn of_file(path: PathBuf) -> Option<Self> {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("pintle") => Some(Self::Bundle(path)),
+            Some("wasm") => Some(Self::Wasm(path)),
+            Some("so" | "dylib" | "dll") => Some(Self::Native(path)),
+            _ => None,
+        }
+    }
+}
+
 /// `limits`: unset ones are the kind's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PluginLimits {

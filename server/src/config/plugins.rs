@@ -10,7 +10,6 @@ use super::uri;
 use base64::Engine;
 use figment::value::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::Duration;
 
 /// The linked-in plugins and their kinds.
@@ -121,15 +120,10 @@ fn source(node: &Node<'_>) -> Option<PluginSource> {
         let near = suggestion(name, names()).map(|help| help.replace('"', "").replace("mean ", "mean \"builtin:"));
         return node.refuse(quoted(&text), expected, near.map(|help| help.replace('?', "\"?")));
     }
-    match Path::new(&text).extension().and_then(|extension| extension.to_str()) {
-        Some("pintle") => Some(PluginSource::Bundle(node.resolve(&text))),
-        Some("wasm") => Some(PluginSource::Wasm(node.resolve(&text))),
-        Some("so" | "dylib" | "dll") => Some(PluginSource::Native(node.resolve(&text))),
-        _ => {
-            let builtin = BUILTINS.iter().any(|(name, _)| *name == text);
-            node.refuse(quoted(&text), SOURCE, builtin.then(|| format!("did you mean \"builtin:{text}\"?")))
-        }
-    }
+    PluginSource::of_file(node.resolve(&text)).or_else(|| {
+        let builtin = BUILTINS.iter().any(|(name, _)| *name == text);
+        node.refuse(quoted(&text), SOURCE, builtin.then(|| format!("did you mean \"builtin:{text}\"?")))
+    })
 }
 
 fn sha256(node: &Node<'_>) -> Option<String> {

@@ -23,11 +23,7 @@ pub async fn check(open: &Opening, json: bool, args: Check) -> Result<(), Failur
     }
     let path = std::path::absolute(&args.file)
         .map_err(|error| Failure::refused(format!("{}: {error}", args.file.display())))?;
-    let source = match path.extension().and_then(|extension| extension.to_str()) {
-        Some("pintle") => PluginSource::Bundle(path.clone()),
-        Some("wasm") => PluginSource::Wasm(path.clone()),
-        _ => PluginSource::Native(path.clone()),
-    };
+    let source = PluginSource::of_file(path.clone()).unwrap_or_else(|| PluginSource::Native(path.clone()));
     if matches!(source, PluginSource::Native(_)) && !args.native {
         return Err(native_unsaid());
     }

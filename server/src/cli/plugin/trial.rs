@@ -1,12 +1,16 @@
 //! `pintle plugin test` and `pintle plugin bench`.
 
+use super::file;
 use crate::cli::args::PluginTrial;
 use crate::cli::exit::Failure;
 use crate::cli::open::Opening;
 use crate::cli::text;
+use pintle::config::model::PluginSource;
+use pintle::plugin::bundle::Code;
 use pintle::plugin::trial::{Figure, Trial, TrialFixtures, bench as time};
 use pintle_plugin_api::conformance::Report;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
 
@@ -48,8 +52,7 @@ fn runtime() -> Result<Runtime, Failure> {
 }
 
 fn prepare(open: &Opening, options: PluginTrial, runtime: &Runtime) -> Result<Trial, Failure> {
-    let is_component = options.file.extension().is_some_and(|extension| extension == "wasm");
-    if !is_component && !options.native {
+    if !options.native && is_native(&options.file)? {
         return Err(super::check::native_unsaid());
     }
     let fixtures = match &options.fixtures {
@@ -67,6 +70,15 @@ fn prepare(open: &Opening, options: PluginTrial, runtime: &Runtime) -> Result<Tr
     let surroundings = &open.surroundings;
     let (clock, entropy) = (Arc::clone(&surroundings.clock), Arc::clone(&surroundings.entropy));
     Trial::new(&options.file, fixtures, clock, entropy, runtime.handle().clone()).map_err(Failure::refused)
+}
+
+/// Whether the file's code would run with the caller's rights. A file that is no plugin's is refused later.
+fn is_native(path: &Path) -> Result<bool, Failure> {
+    Ok(match PluginSource::of_file(path.to_owned()) {
+        Some(PluginSource::Native(_)) => true,
+        Some(PluginSource::Bundle(path)) => matches!(file::read(&path)?.code(), Code::Libraries),
+        Some(PluginSource::Wasm(_) | PluginSource::Builtin(_)) | None => false,
+    })
 }
 
 fn as_json(report: &Report, sha256: &str) -> Value {

@@ -31,7 +31,10 @@ fn a_file_that_is_no_plugin_fails_with_a_report() {
 fn a_file_of_another_kind_is_refused() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let error = trial("x.txt", b"", TrialFixtures::default(), runtime.handle()).err().unwrap();
-    assert!(error.to_string().ends_with("x.txt: a plugin's file ends in .wasm, .so, .dylib or .dll"), "{error}");
+    assert!(
+        error.to_string().ends_with("x.txt: a plugin's file ends in .pintle, .wasm, .so, .dylib or .dll"),
+        "{error}"
+    );
 }
 
 #[test]
