@@ -252,6 +252,7 @@ impl Builder {
         let supervision = supervision(&metrics);
         switches::read(store.as_ref(), &supervision.switches).await?;
         let cache = CacheDir::new(&config, mode == Mode::Real && faults.is_empty(), &*entropy);
+        let seen = Arc::default();
         let tools = Tools {
             services: &services,
             supervision: &supervision,
@@ -259,6 +260,7 @@ impl Builder {
             variables: &environment,
             resolver: &resolver,
             last_run: LastRun::read(store.as_ref()).await?,
+            seen: &seen,
         };
         let plugins = plugins::load(&config, tools, &cache, &mut faults).await;
         let audit = open_audit(&config, mode, &clock, &metrics, &mut faults);
@@ -296,6 +298,7 @@ impl Builder {
             events: Arc::new(events),
             environment,
             resolver,
+            seen,
         };
         let ledgers = std::mem::take(&mut plugins.ledgers);
         let generation = foundation.raise(config, plugins, secrets, None).await?;

@@ -14,6 +14,7 @@ use crate::plugin::last_run::LastRun;
 use crate::plugin::outbound::Resolver;
 use crate::plugin::own_code::Code;
 use crate::plugin::registry::{Environment, LoadError, LookupError, Registry, builtins};
+use crate::plugin::seen::Seen;
 use crate::plugin::shadow::Ledger;
 use crate::plugin::supervision::Supervision;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -67,6 +68,8 @@ pub struct Tools<'a> {
     pub resolver: &'a Arc<dyn Resolver>,
     /// Which bundled plugins ran last.
     pub last_run: LastRun,
+    /// What an earlier loading has read.
+    pub seen: &'a Arc<Seen>,
 }
 
 /// The plugins, and where each is used.
@@ -90,7 +93,7 @@ pub struct Plugins {
 
 /// Loads the plugins of the configuration, and the two formats that need no entry. `None` once there are faults.
 pub async fn load(config: &Config, tools: Tools<'_>, cache: &CacheDir, faults: &mut Faults<'_>) -> Option<Plugins> {
-    let Tools { services, supervision, embedded, variables, resolver, last_run } = tools;
+    let Tools { services, supervision, embedded, variables, resolver, last_run, seen } = tools;
     let services = services.clone();
     let mut entries: BTreeMap<String, PluginEntry> = config.plugins.clone();
     for name in FORMATS {
@@ -104,6 +107,7 @@ pub async fn load(config: &Config, tools: Tools<'_>, cache: &CacheDir, faults: &
         variables: variables.to_vec(),
         resolver: resolver.clone(),
         last_run,
+        seen: seen.clone(),
     };
     let registry = match Registry::load_supervised(&entries, &config.trust, &environment, supervision).await {
         Ok(registry) => registry,

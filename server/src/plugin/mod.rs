@@ -23,6 +23,7 @@ pub mod private_dir;
 pub mod project;
 pub mod registry;
 pub mod schema;
+pub mod seen;
 pub mod services;
 pub mod shadow;
 pub mod supervision;

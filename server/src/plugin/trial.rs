@@ -16,6 +16,7 @@ use super::last_run::LastRun;
 use super::outbound::SystemResolver;
 use super::private_dir::sha256_hex;
 use super::registry::{Environment, builtins};
+use super::seen::Seen;
 use crate::clock::Clock;
 use crate::config::model::{NetworkGrant, PluginEntry, PluginLimits, PluginSource, SecretSource};
 use crate::entropy::Entropy;
@@ -56,11 +57,13 @@ pub struct Trial {
     whole: Arc<TrialServices>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    /// Of every loading of the file.
+    seen: Arc<Seen>,
     runtime: Handle,
 }
 
 impl Trial {
-    /// Prepares a trial of `path`, a `.wasm`, `.so`, `.dylib` or `.dll`. Compiled components go to a folder of their own
+    /// Prepares a trial of `path`, a `.pintle`, `.wasm`, `.so`, `.dylib` or `.dll`. Compiled components go to a folder of their own
     /// among the temporary files, which is removed with the trial.
     ///
     /// # Errors
@@ -75,15 +78,13 @@ impl Trial {
         let refuse = |why: String| TrialError::File { path: path.to_owned(), why };
         let file = std::path::absolute(path).map_err(|error| refuse(error.to_string()))?;
         let bytes = std::fs::read(&file).map_err(|error| refuse(error.to_string()))?;
-        let source = match file.extension().and_then(|extension| extension.to_str()) {
-            Some("wasm") => PluginSource::Wasm(file),
-            Some("so" | "dylib" | "dll") => PluginSource::Native(file),
-            _ => return Err(refuse("a plugin's file ends in .wasm, .so, .dylib or .dll".to_owned())),
-        };
+        let source = PluginSource::of_file(file)
+            .ok_or_else(|| refuse("a plugin's file ends in .pintle, .wasm, .so, .dylib or .dll".to_owned()))?;
         let folder = Folder::make(entropy.as_ref()).map_err(TrialError::Surroundings)?;
         let whole = TrialServices::new(World::Whole, &clock, &entropy).map_err(TrialError::Surroundings)?;
         let sha256 = sha256_hex(&bytes);
-        Ok(Self { source, sha256, fixtures, folder, whole: Arc::new(whole), clock, entropy, runtime })
+        let (whole, seen) = (Arc::new(whole), Arc::default());
+        Ok(Self { source, sha256, fixtures, folder, whole, clock, entropy, seen, runtime })
     }
 
     /// Of the file, as lower-case hex.
@@ -112,6 +113,8 @@ impl Trial {
             allow: Some(["kv", "crypto", "accounts"].map(str::to_owned).to_vec()),
             limits: PluginLimits { timeout, ..PluginLimits::default() },
             required: true,
+            // Nothing was run before a trial.
+            allow_downgrade: true,
             reuse,
             network: origin.map(grant).transpose()?.into_iter().collect(),
             secrets: self.fixtures.secrets.iter().map(secret).collect(),
@@ -131,6 +134,7 @@ impl Trial {
             known_dir: None,
             resolver: Arc::new(SystemResolver),
             last_run: LastRun::default(),
+            seen: Arc::clone(&self.seen),
             variables: Vec::new(),
         })
     }

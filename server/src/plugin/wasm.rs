@@ -16,12 +16,14 @@ use super::host::{CallHost, Interface};
 use super::hosted::{Packaging, lacks};
 use super::limits::Kind;
 use super::private_dir::PrivateDir;
+use super::seen::Seen;
 use crate::plugin::log_line::safe_faults;
 use async_trait::async_trait;
 use bindings::exports::pintle::plugin::{
     account_source, claims, directory, event_sink, extension_grant, lifecycle, scope_policy, token_format,
     user_verifier,
 };
+use cache::Compiled;
 use guest::{Guest, Guests, one_line};
 use pintle_plugin_api::{
     Account, Attr, CallContext, Event, ExtensionOutcome, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery,
@@ -47,8 +49,7 @@ pub struct WasmHost {
     linker: Linker<State>,
     ticker: Arc<engine::Ticker>,
     room: Arc<Room>,
-    cache: Option<PrivateDir>,
-    known: Option<PrivateDir>,
+    compiled: Compiled,
 }
 
 impl WasmHost {
@@ -62,13 +63,20 @@ impl WasmHost {
         let linker = linker(&engine).map_err(io::Error::other)?;
         let ticker = Arc::new(engine::Ticker::start(engine.clone())?);
         let room = Arc::new(Room::new(engine::MAX_INSTANCES));
-        Ok(Self { engine, linker, ticker, room, cache, known: None })
+        Ok(Self { engine, linker, ticker, room, compiled: Compiled { cache, ..Compiled::default() } })
     }
 
     /// Takes compiled components from `known` as well, where nothing is written to.
     #[must_use]
     pub fn and_known(mut self, known: Option<PrivateDir>) -> Self {
-        self.known = known;
+        self.compiled.known = known;
+        self
+    }
+
+    /// Does not check again what another host found whole.
+    #[must_use]
+    pub fn with_seen(mut self, seen: Arc<Seen>) -> Self {
+        self.compiled.seen = seen;
         self
     }
 
@@ -80,13 +88,25 @@ impl WasmHost {
     /// What is wrong with the component: no component, an import that nobody knows, no lifecycle, no kind, an export
     /// whose type differs from the contract's.
     pub fn load(&self, bytes: &[u8], reuse: u32) -> Result<WasmPlugin, String> {
-        self.load_hashed(bytes, &Sha256::digest(bytes).into(), reuse)
+        self.load_hashed(|| Ok(bytes.to_vec()), &Sha256::digest(bytes).into(), reuse)
     }
 
-    /// As [`Self::load`], where the SHA-256 of `bytes` was computed a moment ago.
-    pub(super) fn load_hashed(&self, bytes: &[u8], sha256: &[u8; 32], reuse: u32) -> Result<WasmPlugin, String> {
-        let component = cache::component(&self.engine, bytes, sha256, self.known.as_ref(), self.cache.as_ref())
-            .map_err(|error| format!("not a component of this contract: {}", one_line(&error)))?;
+    /// As [`Self::load`], where the SHA-256 of the bytes is known.
+    ///
+    /// - `bytes`: are asked for only where no folder has the compiled component
+    pub(super) fn load_hashed(
+        &self,
+        bytes: impl FnOnce() -> Result<Vec<u8>, String>,
+        sha256: &[u8; 32],
+        reuse: u32,
+    ) -> Result<WasmPlugin, String> {
+        let component = match self.compiled.find(&self.engine, sha256) {
+            Some(component) => component,
+            None => self
+                .compiled
+                .compile(&self.engine, &bytes()?, sha256)
+                .map_err(|error| format!("not a component of this contract: {}", one_line(&error)))?,
+        };
         check_imports(&self.engine, &component)?;
         let instance = self.linker.instantiate_pre(&component).map_err(|error| one_line(&error))?;
         let exports = Exports::find(&self.engine, &instance)?;

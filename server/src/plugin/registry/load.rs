@@ -168,12 +168,16 @@ impl<'a> Loader<'a> {
     async fn component(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
         let wasm = self.wasm()?;
         let host = self.host(name, entry, allowed(entry)?)?;
-        let (bytes, code) = read(path).await?;
-        let found = code.sha256().map(|hash| private_dir::hex(&hash)).unwrap_or_default();
+        let (path, seen) = (path.to_owned(), Arc::clone(&self.environment.seen));
+        let (hashing, now_ms) = (path.clone(), self.environment.services.now_ms());
+        let hashed = blocking(move || seen.hash(&hashing, now_ms).map_err(|error| error.to_string())).await?;
+        let (sha256, code) = (hashed.sha256, Code::File(hashed.sha256));
+        let found = private_dir::hex(&sha256);
         if entry.sha256.as_ref().is_some_and(|expected| !found.eq_ignore_ascii_case(expected)) {
             return Err(Failure::from(format!("its sha256 is {found}, the entry says another")).of(code));
         }
-        Self::guest(wasm, bytes, code, entry, host).await.map_err(|failure| failure.of(code))
+        let bytes = move || hashed.into_bytes(&path).map_err(|error| error.to_string());
+        Self::guest(wasm, bytes, sha256, entry, host).await.map_err(|failure| failure.of(code))
     }
 
     #[cfg(feature = "wasm")]
@@ -184,21 +188,17 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// The component that `bytes`, of this hash, are.
+    /// The component that `bytes`, of this hash, are; they are asked for where it was not compiled before.
     #[cfg(feature = "wasm")]
     async fn guest(
         wasm: Arc<WasmHost>,
-        bytes: Vec<u8>,
-        code: Code,
+        bytes: impl FnOnce() -> Result<Vec<u8>, String> + Send + 'static,
+        sha256: [u8; 32],
         entry: &PluginEntry,
         host: Arc<PluginHost>,
     ) -> Result<Ready, Failure> {
         let reuse = entry.reuse;
-        let plugin = blocking(move || match code {
-            Code::File(sha256) => wasm.load_hashed(&bytes, &sha256, reuse),
-            Code::Own => wasm.load(&bytes, reuse),
-        })
-        .await?;
+        let plugin = blocking(move || wasm.load_hashed(bytes, &sha256, reuse)).await?;
         let limits = Limits::new(entry.limits.clone()).of_lifecycle();
         let call = || Arc::new(CallHost::new(Arc::clone(&host), "", limits, None, None));
         let described = async {
@@ -213,7 +213,7 @@ impl<'a> Loader<'a> {
             .map_err(|_| "it does not describe itself in time".to_owned())?
             .map_err(|error| format!("it does not describe itself: {error}"))?;
         config.map_err(config_faults)?;
-        let kinds = plugin.kinds();
+        let (kinds, code) = (plugin.kinds(), Code::File(sha256));
         Ok(Ready { packaging: Box::new(plugin), manifest, kinds, host, code, release: None })
     }
 
@@ -281,7 +281,8 @@ fn wasm_host(
         PrivateDir::open(folder).inspect_err(|error| tracing::warn!(%error, "compiled plugins are not cached")).ok()
     };
     let known = environment.known_dir.as_deref().and_then(open);
-    let host = WasmHost::new(memory_bytes, open(&environment.cache_dir)).map(|host| Arc::new(host.and_known(known)));
+    let host = WasmHost::new(memory_bytes, open(&environment.cache_dir))
+        .map(|host| Arc::new(host.and_known(known).with_seen(Arc::clone(&environment.seen))));
     Some(host.map_err(|error| format!("the Wasm host: {error}")))
 }
 

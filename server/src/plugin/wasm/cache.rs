@@ -3,9 +3,11 @@
 //! megabytes of code, of which a call touches few.
 
 use crate::plugin::private_dir::{PrivateDir, hex};
+use crate::plugin::seen::Seen;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
+use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -14,28 +16,44 @@ const CHECKSUM_BYTES: usize = 4;
 /// Of one read while the checksum is computed.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// The component of these bytes, from one of the folders, or compiled and put into `cache`. Takes seconds for large ones:
-/// never on a request.
-///
-/// - `sha256`: of the bytes
-pub(super) fn component(
-    engine: &Engine,
-    bytes: &[u8],
-    sha256: &[u8; 32],
-    known: Option<&PrivateDir>,
-    cache: Option<&PrivateDir>,
-) -> wasmtime::Result<Component> {
-    let name = name(engine, sha256);
-    if let Some(component) = known.into_iter().chain(cache).find_map(|folder| load(engine, folder, &name)) {
-        return Ok(component);
+/// Where compiled components are looked for, and kept.
+#[derive(Default)]
+pub(super) struct Compiled {
+    /// Is read only.
+    pub(super) known: Option<PrivateDir>,
+    pub(super) cache: Option<PrivateDir>,
+    pub(super) seen: Arc<Seen>,
+}
+
+impl Compiled {
+    /// The component of these bytes' SHA-256, where one of the folders has it.
+    pub(super) fn find(&self, engine: &Engine, sha256: &[u8; 32]) -> Option<Component> {
+        let name = name(engine, sha256);
+        self.known.iter().chain(&self.cache).find_map(|folder| self.load(engine, folder, &name))
     }
-    let component = Component::from_binary(engine, bytes)?;
-    if let Some(cache) = cache
-        && let Err(error) = save(&component, cache, &name)
-    {
-        tracing::warn!(%error, "a compiled plugin could not be cached");
+
+    /// Compiles these bytes and puts the result into the cache. Takes seconds for large ones: never on a request.
+    ///
+    /// - `sha256`: of the bytes
+    pub(super) fn compile(&self, engine: &Engine, bytes: &[u8], sha256: &[u8; 32]) -> wasmtime::Result<Component> {
+        let component = Component::from_binary(engine, bytes)?;
+        if let Some(cache) = &self.cache
+            && let Err(error) = save(&component, cache, &name(engine, sha256))
+        {
+            tracing::warn!(%error, "a compiled plugin could not be cached");
+        }
+        Ok(component)
     }
-    Ok(component)
+
+    fn load(&self, engine: &Engine, folder: &PrivateDir, name: &str) -> Option<Component> {
+        let path = folder.path(name);
+        let is_whole = |file: File| self.seen.is_whole(&path, file, is_whole).map(|whole| whole.then_some(()));
+        let opened = folder.open_file(name).and_then(|file| file.map_or(Ok(None), is_whole));
+        opened.inspect_err(|error| tracing::warn!(%error, "a cached plugin is not used")).ok()??;
+        // SAFETY: `save` of this server's user wrote this file: folder, owner and mode were just checked, the checksum then or before. Nobody
+        // else can put another there, and the server replaces its files and never changes them.
+        unsafe { Component::deserialize_file(engine, &path) }.ok()
+    }
 }
 
 /// The component's hash and the engine's: another wasmtime, CPU or setting compiles anew.
@@ -43,15 +61,6 @@ fn name(engine: &Engine, sha256: &[u8; 32]) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     format!("{}-{:016x}.cwasm", hex(sha256), hasher.finish())
-}
-
-fn load(engine: &Engine, cache: &PrivateDir, name: &str) -> Option<Component> {
-    let is_whole = |file: File| is_whole(file).map(|whole| whole.then_some(()));
-    let opened = cache.open_file(name).and_then(|file| file.map_or(Ok(None), is_whole));
-    opened.inspect_err(|error| tracing::warn!(%error, "a cached plugin is not used")).ok()??;
-    // SAFETY: `save` of this server's user wrote this file: folder, owner, mode and checksum were just checked. Nobody else
-    // can put another there, and the server replaces its files and never changes them.
-    unsafe { Component::deserialize_file(engine, cache.path(name)) }.ok()
 }
 
 /// Whether the file ends with the checksum of what is before.

@@ -65,8 +65,8 @@ impl Loader<'_> {
     #[cfg(feature = "wasm")]
     async fn bundled_component(&self, name: &str, entry: &PluginEntry, component: Vec<u8>) -> Result<Ready, Failure> {
         let (wasm, host) = (self.wasm()?, self.host(name, entry, allowed(entry)?)?);
-        let code = Code::File(Sha256::digest(&component).into());
-        Self::guest(wasm, component, code, entry, host).await
+        let sha256 = Sha256::digest(&component).into();
+        Self::guest(wasm, move || Ok(component), sha256, entry, host).await
     }
 
     #[cfg(not(feature = "wasm"))]
