@@ -28,6 +28,6 @@ pub fn environment(core: &Core, builtins: BTreeMap<String, LinkedPlugin>, cache_
         variables: Vec::new(),
         resolver: Arc::new(SystemResolver),
         last_run: LastRun::default(),
-        seen: Arc::default(),
+        kept: Arc::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! A component's accounts are synced: who vanished there is logged out here.
 
 use crate::plugins::component;
+use crate::vendor::shell;
 use pintle::admin::{self, Command, Question, SyncRun};
 use pintle::clock::SystemClock;
 use pintle::keys::{MasterKey, MasterKeyOrigin};
@@ -8,11 +9,12 @@ use pintle::store::Store;
 use pintle::store::memory::MemoryStore;
 use pintle_tests::{Options, TestServer};
 use serde_json::Value;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tempfile::TempDir;
 
-async fn start(plugin: &Path, users: &str, store: Arc<dyn Store>) -> TestServer {
-    let config = format!(
+fn config(plugin: &Path, users: &str) -> String {
+    format!(
         r#"
 issuer = "https://id.example.com"
 data_dir = "data"
@@ -36,8 +38,11 @@ secrets = {{ key = {{ value = "s3cret" }} }}
 chain = ["erp"]
 sync = [{{ plugin = "erp", refuse_removal_over = "40%" }}]
 "#
-    );
-    let mut options = Options::new(config);
+    )
+}
+
+async fn start(plugin: &Path, users: &str, store: Arc<dyn Store>) -> TestServer {
+    let mut options = Options::new(config(plugin, users));
     options.store = Some(store);
     options.customize =
         Some(Box::new(|builder| builder.master_key(MasterKey::new([7; 32]), MasterKeyOrigin::Env("TEST".to_owned()))));
@@ -115,4 +120,55 @@ async fn a_synced_account_that_vanished_is_logged_out_and_one_that_is_not_named_
     assert_eq!(run(&server, true).await.unwrap()["removed"], 3);
     let list = admin::execute(&server.app.core(), Command::SyncList).await.unwrap();
     assert_eq!((&list["items"][0]["accounts"], &list["items"][0]["state"]), (&1.into(), &"in sync".into()));
+}
+
+/// The commands as an operator types them, on a server's folder.
+struct Commands {
+    folder: TempDir,
+    plugin: PathBuf,
+}
+
+impl Commands {
+    /// What the command printed, where it ended with `code`.
+    fn run(&self, line: &str, code: i32) -> String {
+        let out = shell(self.folder.path(), &format!("pintle --config pintle.toml {line} 2>&1; [ $? = {code} ]"));
+        out.lines().filter(|line| !line.contains(" WARN ")).map(|line| format!("{line}\n")).collect()
+    }
+
+    /// What a dry run would do: its differences, and whether the run would be refused.
+    fn differences(&self) -> (Vec<String>, bool) {
+        let said: Value = serde_json::from_str(&self.run("sync run erp --full --dry-run --json", 0)).unwrap();
+        let text = |of: &Value, key: &str| of[key].as_str().unwrap().to_owned();
+        let line = |of: &Value| format!("{} {}", text(of, "what"), text(of, "username"));
+        let mut lines: Vec<String> = said["differences"].as_array().unwrap().iter().map(line).collect();
+        lines.sort();
+        (lines, said["refused"] == true)
+    }
+
+    /// The source has these accounts from now on.
+    fn has(&self, users: &str) {
+        std::fs::write(self.folder.path().join("pintle.toml"), config(&self.plugin, users).replace("{port}", "0"))
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_dry_run_lists_what_the_run_then_does() {
+    let commands = Commands { folder: tempfile::tempdir().unwrap(), plugin: component("tests/kinds").path };
+    commands.has(r#""ann", "bob", "cat", "disabled-dan""#);
+    let added = ["add ann", "add bob", "add cat", "add disabled-dan"].map(str::to_owned).to_vec();
+    for _ in 0..2 {
+        assert_eq!(commands.differences(), (added.clone(), false), "a dry run changes nothing");
+    }
+    let done = commands.run("sync run erp --full", 0);
+    assert!(done.contains("4 added, 0 changed, 0 disabled, 0 unchanged, 0 removed; 4 accounts"), "{done}");
+    assert_eq!(commands.differences(), (Vec::new(), false));
+    commands.has(r#""ann", "eve", "cat", "disabled-dan""#);
+    assert_eq!(commands.differences(), (["add eve", "remove bob"].map(str::to_owned).to_vec(), false));
+    commands.has(r#""ann", "disabled-dan""#);
+    assert_eq!(commands.differences(), (["remove bob", "remove cat"].map(str::to_owned).to_vec(), true));
+    let refused = commands.run("sync run erp --full", 1);
+    assert!(refused.contains("refuse_removal_over"), "{refused}");
+    let forced = commands.run("sync run erp --full --force", 0);
+    assert!(forced.contains("0 added, 0 changed, 0 disabled, 2 unchanged, 2 removed; 2 accounts"), "{forced}");
 }

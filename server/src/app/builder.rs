@@ -252,7 +252,7 @@ impl Builder {
         let supervision = supervision(&metrics);
         switches::read(store.as_ref(), &supervision.switches).await?;
         let cache = CacheDir::new(&config, mode == Mode::Real && faults.is_empty(), &*entropy);
-        let seen = Arc::default();
+        let kept = Arc::default();
         let tools = Tools {
             services: &services,
             supervision: &supervision,
@@ -260,7 +260,7 @@ impl Builder {
             variables: &environment,
             resolver: &resolver,
             last_run: LastRun::read(store.as_ref()).await?,
-            seen: &seen,
+            kept: &kept,
         };
         let plugins = plugins::load(&config, tools, &cache, &mut faults).await;
         let audit = open_audit(&config, mode, &clock, &metrics, &mut faults);
@@ -298,7 +298,7 @@ impl Builder {
             events: Arc::new(events),
             environment,
             resolver,
-            seen,
+            kept,
         };
         let ledgers = std::mem::take(&mut plugins.ledgers);
         let generation = foundation.raise(config, plugins, secrets, None).await?;

@@ -22,9 +22,9 @@ use crate::metrics::Metrics;
 use crate::password::PasswordHasher;
 use crate::plugin::HostServices;
 use crate::plugin::chain::{Backend, UserChain};
+use crate::plugin::kept::Kept;
 use crate::plugin::outbound::Resolver;
 use crate::plugin::registry::Registry;
-use crate::plugin::seen::Seen;
 use crate::plugin::supervision::Supervision;
 use crate::store::Store;
 use std::sync::Arc;
@@ -50,8 +50,8 @@ pub(super) struct Foundation {
     /// The process's variables.
     pub(super) environment: Vec<(String, String)>,
     pub(super) resolver: Arc<dyn Resolver>,
-    /// What plugins' files were read.
-    pub(super) seen: Arc<Seen>,
+    /// What every loading of plugins may build on.
+    pub(super) kept: Arc<Kept>,
 }
 
 /// What requests see: all of one reading, or all of the next.

@@ -10,11 +10,11 @@ use crate::flow::sync::NamedSource;
 use crate::flow::{NamedClaims, NamedExtension, NamedFormat, NamedPolicy};
 use crate::plugin::HostServices;
 use crate::plugin::chain::Backend;
+use crate::plugin::kept::Kept;
 use crate::plugin::last_run::LastRun;
 use crate::plugin::outbound::Resolver;
 use crate::plugin::own_code::Code;
 use crate::plugin::registry::{Environment, LoadError, LookupError, Registry, builtins};
-use crate::plugin::seen::Seen;
 use crate::plugin::shadow::Ledger;
 use crate::plugin::supervision::Supervision;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -68,8 +68,8 @@ pub struct Tools<'a> {
     pub resolver: &'a Arc<dyn Resolver>,
     /// Which bundled plugins ran last.
     pub last_run: LastRun,
-    /// What an earlier loading has read.
-    pub seen: &'a Arc<Seen>,
+    /// What earlier loadings have done.
+    pub kept: &'a Arc<Kept>,
 }
 
 /// The plugins, and where each is used.
@@ -93,7 +93,7 @@ pub struct Plugins {
 
 /// Loads the plugins of the configuration, and the two formats that need no entry. `None` once there are faults.
 pub async fn load(config: &Config, tools: Tools<'_>, cache: &CacheDir, faults: &mut Faults<'_>) -> Option<Plugins> {
-    let Tools { services, supervision, embedded, variables, resolver, last_run, seen } = tools;
+    let Tools { services, supervision, embedded, variables, resolver, last_run, kept } = tools;
     let services = services.clone();
     let mut entries: BTreeMap<String, PluginEntry> = config.plugins.clone();
     for name in FORMATS {
@@ -107,7 +107,7 @@ pub async fn load(config: &Config, tools: Tools<'_>, cache: &CacheDir, faults: &
         variables: variables.to_vec(),
         resolver: resolver.clone(),
         last_run,
-        seen: seen.clone(),
+        kept: kept.clone(),
     };
     let registry = match Registry::load_supervised(&entries, &config.trust, &environment, supervision).await {
         Ok(registry) => registry,

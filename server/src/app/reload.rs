@@ -154,7 +154,7 @@ impl App {
             variables: &foundation.environment,
             resolver: &foundation.resolver,
             last_run,
-            seen: &foundation.seen,
+            kept: &foundation.kept,
         };
         plugins::load(config, tools, &cache, faults).await
     }

@@ -13,6 +13,7 @@ mod fault;
 pub mod host;
 pub mod hosted;
 pub mod issue;
+pub mod kept;
 pub mod last_run;
 pub mod limits;
 mod log_line;

@@ -5,11 +5,11 @@ mod load;
 mod tests;
 
 use super::hosted::Hosted;
+use super::kept::Kept;
 use super::last_run::LastRun;
 use super::limits::Kind;
 use super::outbound::Resolver;
 use super::own_code::Code;
-use super::seen::Seen;
 use super::supervision::{Guard, Supervision};
 use super::{
     AccountSource, CallError, ClaimsSource, Directory, EventSink, ExtensionGrant, HostServices, ScopePolicy,
@@ -44,8 +44,8 @@ pub struct Environment {
     pub resolver: Arc<dyn Resolver>,
     /// Which bundled plugins ran last: a lower version is refused.
     pub last_run: LastRun,
-    /// What need not be read again: the same at every loading, for reloads to be quick.
-    pub seen: Arc<Seen>,
+    /// What need not be done again: the same at every loading, for reloads to be quick.
+    pub kept: Arc<Kept>,
 }
 
 /// The plugins of the server's own binary.

@@ -1,8 +1,7 @@
 //! Files that were read in full before: a component in Python has tens of megabytes, and a reload that changes none of them
 //! need not go over them again. A server forgets all this when it ends.
 //!
-//! What runs is what was compiled for a hash, out of the server's private folder, and never a file that is only taken to be
-//! unchanged. Being mistaken here would mean going on with the old code, under its own hash.
+//! What runs is what was compiled for a hash, and never a file that is only taken to be unchanged. Being mistaken here would mean going on with the old code, under its own hash.
 
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -76,7 +75,6 @@ impl Hashed {
 #[derive(Debug, Default)]
 pub struct Seen {
     hashes: Mutex<HashMap<PathBuf, (Stamp, [u8; 32])>>,
-    whole: Mutex<HashMap<PathBuf, Stamp>>,
 }
 
 impl Seen {
@@ -99,22 +97,6 @@ impl Seen {
             lock(&self.hashes).insert(path.to_owned(), (stamp, sha256));
         }
         Ok(Hashed { sha256, bytes: Some(bytes) })
-    }
-
-    /// Whether `check` found this file whole before, or does so now. Only for files that are replaced and never changed.
-    ///
-    /// # Errors
-    /// When the system does not say what file it is, and those of `check`.
-    pub fn is_whole(&self, path: &Path, file: File, check: impl FnOnce(File) -> io::Result<bool>) -> io::Result<bool> {
-        let stamp = Stamp::of(&file.metadata()?);
-        if lock(&self.whole).get(path) == Some(&stamp) {
-            return Ok(true);
-        }
-        let whole = check(file)?;
-        if whole {
-            lock(&self.whole).insert(path.to_owned(), stamp);
-        }
-        Ok(whole)
     }
 }
 

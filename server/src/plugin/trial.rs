@@ -12,11 +12,11 @@ pub use bench::{Figure, bench};
 pub use fixtures::TrialFixtures;
 pub use subject::{LoadedSubject, load};
 
+use super::kept::Kept;
 use super::last_run::LastRun;
 use super::outbound::SystemResolver;
 use super::private_dir::sha256_hex;
 use super::registry::{Environment, builtins};
-use super::seen::Seen;
 use crate::clock::Clock;
 use crate::config::model::{NetworkGrant, PluginEntry, PluginLimits, PluginSource, SecretSource};
 use crate::entropy::Entropy;
@@ -58,7 +58,7 @@ pub struct Trial {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     /// Of every loading of the file.
-    seen: Arc<Seen>,
+    kept: Arc<Kept>,
     runtime: Handle,
 }
 
@@ -83,8 +83,8 @@ impl Trial {
         let folder = Folder::make(entropy.as_ref()).map_err(TrialError::Surroundings)?;
         let whole = TrialServices::new(World::Whole, &clock, &entropy).map_err(TrialError::Surroundings)?;
         let sha256 = sha256_hex(&bytes);
-        let (whole, seen) = (Arc::new(whole), Arc::default());
-        Ok(Self { source, sha256, fixtures, folder, whole, clock, entropy, seen, runtime })
+        let (whole, kept) = (Arc::new(whole), Arc::default());
+        Ok(Self { source, sha256, fixtures, folder, whole, clock, entropy, kept, runtime })
     }
 
     /// Of the file, as lower-case hex.
@@ -134,7 +134,7 @@ impl Trial {
             known_dir: None,
             resolver: Arc::new(SystemResolver),
             last_run: LastRun::default(),
-            seen: Arc::clone(&self.seen),
+            kept: Arc::clone(&self.kept),
             variables: Vec::new(),
         })
     }

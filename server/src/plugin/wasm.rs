@@ -7,7 +7,9 @@ mod engine;
 mod guest;
 #[cfg(test)]
 pub(in crate::plugin) mod guests;
+mod loaded;
 mod room;
+mod shared;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -16,15 +18,15 @@ use super::host::{CallHost, Interface};
 use super::hosted::{Packaging, lacks};
 use super::limits::Kind;
 use super::private_dir::PrivateDir;
-use super::seen::Seen;
 use crate::plugin::log_line::safe_faults;
 use async_trait::async_trait;
 use bindings::exports::pintle::plugin::{
     account_source, claims, directory, event_sink, extension_grant, lifecycle, scope_policy, token_format,
     user_verifier,
 };
-use cache::Compiled;
+use cache::Folders;
 use guest::{Guest, Guests, one_line};
+use loaded::Loaded;
 use pintle_plugin_api::{
     Account, Attr, CallContext, Event, ExtensionOutcome, IssuedToken, Manifest, PluginError, ScopeDecision, ScopeQuery,
     SourcePage, TokenVerdict, VerifyOutcome, VerifyRequest,
@@ -36,6 +38,8 @@ use std::io;
 use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
+
+pub use shared::Shared;
 
 /// The package and the compatible version of the contract.
 const PACKAGE: &str = "pintle:plugin/";
@@ -49,7 +53,9 @@ pub struct WasmHost {
     linker: Linker<State>,
     ticker: Arc<engine::Ticker>,
     room: Arc<Room>,
-    compiled: Compiled,
+    folders: Folders,
+    memory_bytes: usize,
+    loaded: Loaded,
 }
 
 impl WasmHost {
@@ -59,25 +65,15 @@ impl WasmHost {
     /// # Errors
     /// When the address space or a thread is not to be had.
     pub fn new(memory_bytes: usize, cache: Option<PrivateDir>) -> io::Result<Self> {
+        Self::with_folders(memory_bytes, Folders { known: None, cache })
+    }
+
+    fn with_folders(memory_bytes: usize, folders: Folders) -> io::Result<Self> {
         let engine = engine::engine(memory_bytes).map_err(io::Error::other)?;
         let linker = linker(&engine).map_err(io::Error::other)?;
         let ticker = Arc::new(engine::Ticker::start(engine.clone())?);
         let room = Arc::new(Room::new(engine::MAX_INSTANCES));
-        Ok(Self { engine, linker, ticker, room, compiled: Compiled { cache, ..Compiled::default() } })
-    }
-
-    /// Takes compiled components from `known` as well, where nothing is written to.
-    #[must_use]
-    pub fn and_known(mut self, known: Option<PrivateDir>) -> Self {
-        self.compiled.known = known;
-        self
-    }
-
-    /// Does not check again what another host found whole.
-    #[must_use]
-    pub fn with_seen(mut self, seen: Arc<Seen>) -> Self {
-        self.compiled.seen = seen;
-        self
+        Ok(Self { engine, linker, ticker, room, folders, memory_bytes, loaded: Loaded::default() })
     }
 
     /// Compiles a component (or takes it from the cache) and finds out its kinds. Blocks for as long as that takes.
@@ -93,20 +89,21 @@ impl WasmHost {
 
     /// As [`Self::load`], where the SHA-256 of the bytes is known.
     ///
-    /// - `bytes`: are asked for only where no folder has the compiled component
+    /// - `bytes`: are asked for only where the compiled component is neither loaded nor in a folder
     pub(super) fn load_hashed(
         &self,
         bytes: impl FnOnce() -> Result<Vec<u8>, String>,
         sha256: &[u8; 32],
         reuse: u32,
     ) -> Result<WasmPlugin, String> {
-        let component = match self.compiled.find(&self.engine, sha256) {
+        let component = match self.loaded.find(sha256).or_else(|| self.folders.find(&self.engine, sha256)) {
             Some(component) => component,
             None => self
-                .compiled
+                .folders
                 .compile(&self.engine, &bytes()?, sha256)
                 .map_err(|error| format!("not a component of this contract: {}", one_line(&error)))?,
         };
+        self.loaded.put(sha256, &component);
         check_imports(&self.engine, &component)?;
         let instance = self.linker.instantiate_pre(&component).map_err(|error| one_line(&error))?;
         let exports = Exports::find(&self.engine, &instance)?;

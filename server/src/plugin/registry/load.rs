@@ -168,9 +168,9 @@ impl<'a> Loader<'a> {
     async fn component(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
         let wasm = self.wasm()?;
         let host = self.host(name, entry, allowed(entry)?)?;
-        let (path, seen) = (path.to_owned(), Arc::clone(&self.environment.seen));
+        let (path, kept) = (path.to_owned(), Arc::clone(&self.environment.kept));
         let (hashing, now_ms) = (path.clone(), self.environment.services.now_ms());
-        let hashed = blocking(move || seen.hash(&hashing, now_ms).map_err(|error| error.to_string())).await?;
+        let hashed = blocking(move || kept.seen.hash(&hashing, now_ms).map_err(|error| error.to_string())).await?;
         let (sha256, code) = (hashed.sha256, Code::File(hashed.sha256));
         let found = private_dir::hex(&sha256);
         if entry.sha256.as_ref().is_some_and(|expected| !found.eq_ignore_ascii_case(expected)) {
@@ -281,8 +281,7 @@ fn wasm_host(
         PrivateDir::open(folder).inspect_err(|error| tracing::warn!(%error, "compiled plugins are not cached")).ok()
     };
     let known = environment.known_dir.as_deref().and_then(open);
-    let host = WasmHost::new(memory_bytes, open(&environment.cache_dir))
-        .map(|host| Arc::new(host.and_known(known).with_seen(Arc::clone(&environment.seen))));
+    let host = environment.kept.wasm.host(memory_bytes, open(&environment.cache_dir), known);
     Some(host.map_err(|error| format!("the Wasm host: {error}")))
 }
 

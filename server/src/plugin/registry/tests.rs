@@ -23,7 +23,7 @@ fn environment(folder: &TempDir) -> Environment {
         known_dir: None,
         resolver: Arc::new(SystemResolver),
         last_run: LastRun::default(),
-        seen: Arc::default(),
+        kept: Arc::default(),
     }
 }
 

@@ -43,21 +43,3 @@ fn a_file_that_was_changed_a_moment_ago_is_read_every_time() {
     assert!(seen.hash(&path, changed + 2_000).unwrap().bytes.is_some());
     assert!(seen.hash(&path, changed + 2_000).unwrap().bytes.is_none());
 }
-
-#[test]
-fn what_was_whole_is_not_checked_again_and_what_was_not_is() {
-    let folder = tempfile::tempdir().unwrap();
-    let (path, seen) = (folder.path().join("a.cwasm"), Seen::default());
-    fs::write(&path, "code").unwrap();
-    let checks = std::cell::Cell::new(0);
-    let is_whole = |whole: bool| {
-        let check = |_: File| {
-            checks.set(checks.get() + 1);
-            Ok(whole)
-        };
-        seen.is_whole(&path, File::open(&path).unwrap(), check).unwrap()
-    };
-    assert_eq!((is_whole(false), is_whole(true), is_whole(true), checks.get()), (false, true, true, 2));
-    fs::write(&path, "other code").unwrap();
-    assert_eq!((is_whole(false), checks.get()), (false, 3));
-}

@@ -3,11 +3,9 @@
 //! megabytes of code, of which a call touches few.
 
 use crate::plugin::private_dir::{PrivateDir, hex};
-use crate::plugin::seen::Seen;
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
-use std::sync::Arc;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -17,19 +15,18 @@ const CHECKSUM_BYTES: usize = 4;
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Where compiled components are looked for, and kept.
-#[derive(Default)]
-pub(super) struct Compiled {
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Folders {
     /// Is read only.
     pub(super) known: Option<PrivateDir>,
     pub(super) cache: Option<PrivateDir>,
-    pub(super) seen: Arc<Seen>,
 }
 
-impl Compiled {
+impl Folders {
     /// The component of these bytes' SHA-256, where one of the folders has it.
     pub(super) fn find(&self, engine: &Engine, sha256: &[u8; 32]) -> Option<Component> {
         let name = name(engine, sha256);
-        self.known.iter().chain(&self.cache).find_map(|folder| self.load(engine, folder, &name))
+        self.known.iter().chain(&self.cache).find_map(|folder| load(engine, folder, &name))
     }
 
     /// Compiles these bytes and puts the result into the cache. Takes seconds for large ones: never on a request.
@@ -44,16 +41,6 @@ impl Compiled {
         }
         Ok(component)
     }
-
-    fn load(&self, engine: &Engine, folder: &PrivateDir, name: &str) -> Option<Component> {
-        let path = folder.path(name);
-        let is_whole = |file: File| self.seen.is_whole(&path, file, is_whole).map(|whole| whole.then_some(()));
-        let opened = folder.open_file(name).and_then(|file| file.map_or(Ok(None), is_whole));
-        opened.inspect_err(|error| tracing::warn!(%error, "a cached plugin is not used")).ok()??;
-        // SAFETY: `save` of this server's user wrote this file: folder, owner and mode were just checked, the checksum then or before. Nobody
-        // else can put another there, and the server replaces its files and never changes them.
-        unsafe { Component::deserialize_file(engine, &path) }.ok()
-    }
 }
 
 /// The component's hash and the engine's: another wasmtime, CPU or setting compiles anew.
@@ -61,6 +48,15 @@ fn name(engine: &Engine, sha256: &[u8; 32]) -> String {
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     format!("{}-{:016x}.cwasm", hex(sha256), hasher.finish())
+}
+
+fn load(engine: &Engine, folder: &PrivateDir, name: &str) -> Option<Component> {
+    let is_whole = |file: File| is_whole(file).map(|whole| whole.then_some(()));
+    let opened = folder.open_file(name).and_then(|file| file.map_or(Ok(None), is_whole));
+    opened.inspect_err(|error| tracing::warn!(%error, "a cached plugin is not used")).ok()??;
+    // SAFETY: `save` of this server's user wrote this file: folder, owner, mode and checksum were just checked. Nobody else
+    // can put another there, and the server replaces its files and never changes them.
+    unsafe { Component::deserialize_file(engine, folder.path(name)) }.ok()
 }
 
 /// Whether the file ends with the checksum of what is before.

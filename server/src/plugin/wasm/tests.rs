@@ -296,17 +296,17 @@ fn a_missing_export_is_found_at_load() {
 fn a_compiled_component_is_cached_and_a_changed_one_is_not_run() {
     let folder = tempfile::tempdir().unwrap();
     let cache = PrivateDir::open(&folder.path().join("cache")).unwrap();
-    let host = WasmHost::new(64 << 20, Some(cache.clone())).unwrap();
+    // What a host has loaded it does not load again.
+    let host = || WasmHost::new(64 << 20, Some(cache.clone())).unwrap();
     let bytes = component(&wit(), &Text::counting());
-    // Once it was taken from there, it is known to be whole.
-    (0..2).for_each(|_| drop(host.load(&bytes, 1).unwrap()));
+    host().load(&bytes, 1).unwrap();
     let file = std::fs::read_dir(folder.path().join("cache")).unwrap().next().unwrap().unwrap();
     let name = file.file_name().into_string().unwrap();
     let mut compiled = cache.read(&name).unwrap().unwrap();
     let last = compiled.len() - 1;
     compiled[last] ^= 1;
     cache.write(&name, &compiled).unwrap();
-    host.load(&bytes, 1).unwrap();
+    host().load(&bytes, 1).unwrap();
     assert_ne!(cache.read(&name).unwrap().unwrap(), compiled, "it was compiled anew");
 }
 
@@ -318,11 +318,36 @@ fn a_known_folder_is_read_and_never_written_to() {
     let host = WasmHost::new(64 << 20, Some(open("known"))).unwrap();
     let bytes = component(&wit(), &Text::counting());
     host.load(&bytes, 1).unwrap();
-    let beside = WasmHost::new(64 << 20, Some(open("cache"))).unwrap().and_known(Some(open("known")));
+    let beside = Shared::default().host(64 << 20, Some(open("cache")), Some(open("known"))).unwrap();
     beside.load(&bytes, 1).unwrap();
     assert_eq!((files("known"), files("cache")), (1, 0), "taken from there");
     beside.load(&component(&wit(), &Text::trapping_second_time()), 1).unwrap();
     assert_eq!((files("known"), files("cache")), (1, 1));
+}
+
+#[test]
+fn a_reload_goes_on_with_the_host_unless_it_has_other_folders_or_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let open = |name: &str| Some(PrivateDir::open(&folder.path().join(name)).unwrap());
+    let shared = Shared::default();
+    let host = |memory_bytes: usize, cache: &str, known: Option<&str>| {
+        shared.host(memory_bytes, open(cache), known.and_then(open)).unwrap()
+    };
+    let first = host(64 << 20, "cache", None);
+    let bytes = component(&wit(), &Text::counting());
+    first.load(&bytes, 1).unwrap();
+    let again = host(64 << 20, "cache", None);
+    assert!(Arc::ptr_eq(&first, &again));
+    let never = || Err("the bytes are not needed".to_owned());
+    let sha256 = Sha256::digest(&bytes).into();
+    again.load_hashed(never, &sha256, 1).unwrap();
+    for (memory_bytes, cache, known) in
+        [(32 << 20, "cache", None), (64 << 20, "other", None), (64 << 20, "cache", Some("known"))]
+    {
+        let other = host(memory_bytes, cache, known);
+        assert!(!Arc::ptr_eq(&first, &other));
+        assert_eq!(other.load_hashed(never, &sha256, 1).is_ok(), cache == "cache", "{memory_bytes} {known:?}");
+    }
 }
 
 #[test]
