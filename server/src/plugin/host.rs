@@ -203,6 +203,9 @@ impl PluginHost {
     }
 }
 
+/// What is left of a call after requests to upstreams that nobody answered; of a short call a tenth.
+const SPARE: Duration = Duration::from_millis(250);
+
 /// What the host offers during one call. Once the call is over, it answers nothing any more.
 pub struct CallHost {
     plugin: Arc<PluginHost>,
@@ -426,8 +429,10 @@ impl CallHost {
             return Err(PluginError::Denied("the plugin's entry grants no `network`".to_owned()));
         };
         let _running = self.requests.begin();
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        network.send(request, &self.plugin.secrets, left).await
+        // A call that the host has to end is lost for the plugin, which may have something to say without an answer.
+        let spare = SPARE.min(self.limits.wall / 10);
+        let most = self.deadline.saturating_duration_since(Instant::now()).saturating_sub(spare);
+        network.send(request, &self.plugin.secrets, most).await
     }
 
     fn still_open(&self) -> Result<(), PluginError> {
@@ -545,13 +550,15 @@ mod tests {
         let plugin = PluginHost::new("p", Arc::new(FakeServices::default()), [], "{}").with_network(network);
         let host = CallHost::new(Arc::new(plugin), "r1", call_limits(), None, None);
         let left = std::time::Duration::from_millis(50);
-        tokio::time::advance(host.limits().wall.saturating_sub(left)).await;
-        for (timeout_ms, expected) in [(0, 45), (60_000, 4)] {
+        let spare = SPARE.min(host.limits().wall / 10);
+        tokio::time::advance(host.limits().wall.saturating_sub(left).saturating_sub(spare)).await;
+        for (timeout_ms, expected) in [(0, 50), (60_000, 0)] {
             let request =
                 HttpRequest { method: "GET".to_owned(), url: "/".to_owned(), timeout_ms, ..HttpRequest::default() };
             let answer = host.http_send(request).await;
             assert_eq!(answer, Err(PluginError::Unavailable(format!("no answer within {expected} ms"))));
         }
+        assert!(host.deadline.saturating_duration_since(Instant::now()) >= spare / 2, "it can still answer");
     }
 
     #[tokio::test]

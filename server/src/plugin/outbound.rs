@@ -26,8 +26,6 @@ use zeroize::Zeroizing;
 
 /// Requests of one plugin at once; a further one waits within its time.
 const MAX_AT_ONCE: usize = 16;
-/// Left to a plugin after a request that nobody answered; of a short call a tenth.
-const SPARE: Duration = Duration::from_millis(250);
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 /// Idle connections that are kept for the next request.
@@ -90,8 +88,7 @@ impl Outbound {
         Ok(Self { granted: granted.collect::<Result<_, String>>()?, slots: Semaphore::new(MAX_AT_ONCE) })
     }
 
-    /// Sends a request; `left` is what its call may still take, and the request somewhat less: a call that the host ends is
-    /// lost for the plugin, which may have something to say without an answer.
+    /// Sends a request; `most` is what it may take.
     ///
     /// # Errors
     /// `Denied` for an origin or address that is not granted, `Invalid` for a malformed request or an answer that is too
@@ -100,14 +97,13 @@ impl Outbound {
         &self,
         request: HttpRequest,
         secrets: &Secrets,
-        left: Duration,
+        most: Duration,
     ) -> Result<HttpResponse, PluginError> {
         let url = self.absolute(&request.url)?;
         let granted = self.granted(&url)?;
         let method = method(&request.method)?;
         let headers = headers(&request.headers, secrets)?;
         let asked = Duration::from_millis(request.timeout_ms.into());
-        let most = left - SPARE.min(left / 10);
         let time = if asked.is_zero() { most } else { asked.min(most) };
         let exchange = async {
             let _slot = self.slots.acquire().await.map_err(|_| unavailable("the server is stopping"))?;

@@ -3,6 +3,7 @@
 mod bindings;
 mod cache;
 mod convert;
+mod cpu;
 mod engine;
 mod guest;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// The length of an epoch.
-pub(super) const TICK: Duration = Duration::from_millis(10);
+const TICK: Duration = Duration::from_millis(10);
 /// Guests that may be alive at once, of all plugins, kept ones included.
 pub(super) const MAX_INSTANCES: u32 = 128;
 /// A guest made by componentize-py is over twenty core modules.

@@ -1,6 +1,7 @@
 //! Instances: made for one call, or kept for a bounded number of calls, never shared by two.
 
-use super::engine::{TICK, Ticker};
+use super::cpu::CpuClock;
+use super::engine::Ticker;
 use super::room::Room;
 use super::state::State;
 use crate::plugin::Fault;
@@ -120,25 +121,31 @@ impl Guests {
     }
 }
 
-/// Gives a store its call, and the CPU time of it.
+/// Gives a store its call, and a CPU time of its own.
 fn begin(store: &mut Store<State>, host: Arc<CallHost>) {
-    let ticks = host.limits().cpu.as_millis().div_ceil(TICK.as_millis());
-    store.data_mut().ticks_left = u64::try_from(ticks).unwrap_or(u64::MAX).max(1);
+    store.data_mut().cpu = CpuClock::start();
     store.data_mut().memory.refused = false;
     store.data_mut().host = Some(host);
     store.set_epoch_deadline(1);
 }
 
-/// Runs when a guest has used up an epoch: lets others run, and ends it once its CPU time is spent.
+/// Runs when an epoch has ended: lets others run, and ends the guest once its CPU time is spent.
 ///
 /// `Yield` alone would keep a tokio worker busy with this guest; `yield_now` puts the task at the end of the queue.
 fn spend_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
     let state = store.data_mut();
-    if state.ticks_left == 0 {
+    let most = state.host.as_ref().map(|host| host.limits().cpu).unwrap_or_default();
+    if state.cpu.spent() >= most {
         return Ok(UpdateDeadline::Interrupt);
     }
-    state.ticks_left -= 1;
-    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
+    let cpu = state.cpu.clone();
+    Ok(UpdateDeadline::YieldCustom(
+        1,
+        Box::pin(async move {
+            let _waits = cpu.pause();
+            tokio::task::yield_now().await;
+        }),
+    ))
 }
 
 fn failure(error: &wasmtime::Error, state: &State, limits: CallLimits) -> PluginError {

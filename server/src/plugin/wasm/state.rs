@@ -1,6 +1,7 @@
 //! What a store holds beside the guest, and the host functions.
 
 use super::bindings::pintle::plugin::{accounts, clock, config, crypto, http, kv, log, random, secrets, types};
+use super::cpu::CpuClock;
 use crate::plugin::host::CallHost;
 use pintle_plugin_api::{Attr, PluginError};
 use std::sync::Arc;
@@ -19,8 +20,8 @@ const MAX_RESOURCES: usize = 1024;
 pub(super) struct State {
     /// The call that runs; none between two calls of a reused instance.
     pub(super) host: Option<Arc<CallHost>>,
-    /// Epochs that the call may still run for.
-    pub(super) ticks_left: u64,
+    /// What the call has computed.
+    pub(super) cpu: CpuClock,
     /// What the guest may still allocate.
     pub(super) memory: MemoryLimit,
     /// Made at the first WASI call: most guests make none.
@@ -30,7 +31,7 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(memory_bytes: usize) -> Self {
         let memory = MemoryLimit { bytes_left: memory_bytes, refused: false };
-        Self { host: None, ticks_left: 0, memory, wasi: None }
+        Self { host: None, cpu: CpuClock::start(), memory, wasi: None }
     }
 
     fn call(&self) -> Result<&CallHost, PluginError> {
@@ -108,6 +109,7 @@ impl config::Host for State {
 
 impl kv::Host for State {
     async fn get(&mut self, key: String) -> Result<Option<(Vec<u8>, u64)>, types::Error> {
+        let _waits = self.cpu.pause();
         Ok(self.call()?.kv_get(&key).await?)
     }
 
@@ -118,16 +120,19 @@ impl kv::Host for State {
         ttl_s: Option<u32>,
         if_version: Option<u64>,
     ) -> Result<u64, types::Error> {
+        let _waits = self.cpu.pause();
         Ok(self.call()?.kv_put(&key, value, ttl_s, if_version).await?)
     }
 
     async fn delete(&mut self, key: String) -> Result<(), types::Error> {
+        let _waits = self.cpu.pause();
         Ok(self.call()?.kv_delete(&key).await?)
     }
 }
 
 impl crypto::Host for State {
     async fn password_verify(&mut self, phc: String, password: Vec<u8>) -> Result<bool, types::Error> {
+        let _waits = self.cpu.pause();
         Ok(self.call()?.password_verify(&phc, &Zeroizing::new(password)).await?)
     }
 
@@ -148,10 +153,12 @@ impl crypto::Host for State {
 
 impl accounts::Host for State {
     async fn lookup(&mut self, by: String, value: String) -> Result<Option<types::Account>, types::Error> {
+        let _waits = self.cpu.pause();
         Ok(self.call()?.account_lookup(&by, &value).await?.map(Into::into))
     }
 
     async fn verify(&mut self, username: String, password: Vec<u8>) -> Result<accounts::Verdict, types::Error> {
+        let _waits = self.cpu.pause();
         Ok(self.call()?.account_verify(&username, &Zeroizing::new(password)).await?.into())
     }
 }
@@ -165,6 +172,7 @@ impl secrets::Host for State {
 
 impl http::Host for State {
     async fn send(&mut self, request: http::Request) -> Result<http::Response, types::Error> {
+        let _waits = self.cpu.pause();
         Ok(self.call()?.http_send(request.into()).await?.into())
     }
 }
