@@ -5,14 +5,17 @@ use crate::webhook::{KEY, signature};
 use async_trait::async_trait;
 use pintle::admin::{self, Command, EventChoice};
 use pintle::app::Builder;
+use pintle::audit::{AuditEvent, AuditKind};
 use pintle::clock::SystemClock;
 use pintle::keys::{MasterKey, MasterKeyOrigin};
 use pintle::store::memory::MemoryStore;
 use pintle::store::{Batch, CommitError, Key, Store, StoreError, StoreStats, Version, Versioned};
 use pintle_tests::{Answer, Options, TestServer};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use warp::Filter;
@@ -38,13 +41,26 @@ impl Received {
 
 /// A server that answers the n-th request with the n-th status, and with 204 when there is none left.
 async fn receiver(statuses: &'static [u16]) -> (String, mpsc::UnboundedReceiver<Received>) {
+    receiver_after(Duration::ZERO, statuses).await
+}
+
+/// One that takes everything, and its time.
+async fn slow_receiver(time: Duration) -> (String, mpsc::UnboundedReceiver<Received>) {
+    receiver_after(time, &[]).await
+}
+
+async fn receiver_after(time: Duration, statuses: &'static [u16]) -> (String, mpsc::UnboundedReceiver<Received>) {
     let (told, heard) = mpsc::unbounded_channel();
     let count = Arc::new(AtomicUsize::new(0));
-    let route = warp::post().and(warp::header::headers_cloned()).and(warp::body::bytes()).map(
+    let route = warp::post().and(warp::header::headers_cloned()).and(warp::body::bytes()).then(
         move |headers: HeaderMap, body: bytes::Bytes| {
             let status = statuses.get(count.fetch_add(1, Ordering::SeqCst)).copied().unwrap_or(204);
-            drop(told.send(Received { headers, body: body.to_vec() }));
-            warp::reply::with_status("", StatusCode::from_u16(status).unwrap())
+            let told = told.clone();
+            async move {
+                tokio::time::sleep(time).await;
+                drop(told.send(Received { headers, body: body.to_vec() }));
+                warp::reply::with_status("", StatusCode::from_u16(status).unwrap())
+            }
         },
     );
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -133,6 +149,26 @@ async fn a_login_reaches_the_receiver_signed_and_without_a_secret() {
     assert_eq!((&event["type"], &event["data"]["username"]), (&json!("user.disable"), &json!("dory")));
 }
 
+/// Waiting for the receiver is no computing: a backlog is posted once, however slow it takes it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_goes_to_a_slow_receiver_event_by_event() {
+    let (origin, mut heard) = slow_receiver(Duration::from_millis(20)).await;
+    let options = options(&origin, "kinds = [\"login.rejected\"], strict = true").await;
+    let server = Options { real_clock: true, ..options }.start().await;
+    for _ in 0..60 {
+        server.app.core().events.emit(&AuditEvent::new(AuditKind::LoginRejected)).await.unwrap();
+    }
+    let upkeep = tokio::spawn(server.app.clone().upkeep());
+    let mut ids = BTreeSet::new();
+    for _ in 0..60 {
+        assert!(ids.insert(heard.recv().await.unwrap().id().to_owned()), "posted twice");
+    }
+    let failed = "pintle_event_delivery_failures_total{sink=\"hook\"}";
+    let metrics = server.caller().get("/metrics").await.text;
+    assert!(!metrics.contains(failed), "{metrics}");
+    upkeep.abort();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reload_adds_a_sink_and_takes_it_away() {
     let (origin, mut heard) = receiver(&[]).await;
@@ -151,6 +187,8 @@ async fn a_reload_adds_a_sink_and_takes_it_away() {
     reload().await;
     assert_eq!(running.login("wrong").await.status, 400);
     assert!(running.list(false).await.is_empty(), "nobody wants it");
+    let metrics = running.server.caller().get("/metrics").await.text;
+    assert!(!metrics.contains("pintle_events_waiting{"), "{metrics}");
     assert!(heard.try_recv().is_err(), "the first login and the last were nobody's to hear");
 }
 

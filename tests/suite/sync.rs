@@ -3,7 +3,7 @@
 use crate::plugins::component;
 use crate::vendor::shell;
 use pintle::admin::{self, Command, Question, SyncRun};
-use pintle::clock::SystemClock;
+use pintle::clock::{Clock as _, SystemClock};
 use pintle::keys::{MasterKey, MasterKeyOrigin};
 use pintle::store::Store;
 use pintle::store::memory::MemoryStore;
@@ -120,6 +120,45 @@ async fn a_synced_account_that_vanished_is_logged_out_and_one_that_is_not_named_
     assert_eq!(run(&server, true).await.unwrap()["removed"], 3);
     let list = admin::execute(&server.app.core(), Command::SyncList).await.unwrap();
     assert_eq!((&list["items"][0]["accounts"], &list["items"][0]["state"]), (&1.into(), &"in sync".into()));
+}
+
+/// Otherwise the answer would tell that the password is right.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_withdrawn_is_refused_as_for_a_wrong_password() {
+    let plugin = tokio::task::spawn_blocking(|| component("tests/kinds").path).await.unwrap();
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new(Arc::new(SystemClock::new())));
+    let server = start(&plugin, r#""ann", "bob", "cid""#, store.clone()).await;
+    run(&server, false).await.unwrap();
+    drop(server);
+    let server = start(&plugin, r#""ann", "cid""#, store.clone()).await;
+    run(&server, false).await.unwrap();
+    drop(server);
+    let server = start(&plugin, r#""ann", "bob", "cid""#, store.clone()).await;
+    let attempt = async |password: &str| {
+        let (began, body) = (server.clock.now_ms(), format!("grant_type=password&username=bob&password={password}"));
+        let answer = server.caller().post_as("app", "app-secret", "/token", &body).await;
+        (answer.status, answer.text, server.clock.now_ms() - began)
+    };
+    let wrong = attempt("wrong").await;
+    assert_eq!((wrong.0, wrong.2), (400, 500));
+    for _ in 0..4 {
+        assert_eq!(attempt("s3cret").await, wrong);
+    }
+    assert_eq!(attempt("s3cret").await.0, 429, "each was a failed try");
+    let audit = std::fs::read_to_string(server.folder.path().join("audit.log")).unwrap();
+    let rejected: Vec<Value> = audit.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let why =
+        |line: &&Value| line["event"] == "login.rejected" && line.to_string().contains("the sync knows it as gone");
+    assert_eq!(rejected.iter().filter(why).count(), 4, "{audit}");
+    drop(server);
+
+    // Without the sync nobody knows; that is said.
+    let server = start(&plugin, r#""ann", "bob", "cid""#, store).await;
+    let file = server.folder.path().join("pintle.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("sync = [", "# sync = [")).unwrap();
+    let reloaded = admin::execute_live(&*server.app, Command::Reload { plugin: None }).await.unwrap();
+    assert!(reloaded["warnings"].to_string().contains("`erp` are not synced any more"), "{reloaded}");
 }
 
 /// The commands as an operator types them, on a server's folder.

@@ -13,7 +13,7 @@ use crate::config::model::{Config, SyncEntry};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::events::{self, Events};
 use crate::flow::plugins as switches;
-use crate::flow::sync::NamedSource;
+use crate::flow::sync::{self, NamedSource};
 use crate::keys::{KeyError, MasterKey, MasterKeyOrigin};
 use crate::lockout::Lockout;
 use crate::metrics::Metrics;
@@ -303,6 +303,9 @@ impl Builder {
         let ledgers = std::mem::take(&mut plugins.ledgers);
         let generation = foundation.raise(config, plugins, secrets, None).await?;
         foundation.supervision.ledgers.install(ledgers);
+        for plugin in sync::abandoned(foundation.store.as_ref(), &generation.served.core.syncs).await? {
+            tracing::warn!("{}", sync::abandoned_warning(&plugin));
+        }
         last_run::remember(foundation.store.as_ref(), &generation.registry).await?;
         if mode == Mode::Real {
             // Last, as the start needs the processor itself.

@@ -61,6 +61,13 @@ pub(super) struct Generation {
     pub(super) registry: Arc<Registry>,
 }
 
+/// What served before a reload.
+pub(super) struct Before<'a> {
+    pub(super) core: &'a Core,
+    /// Whether the plugin of this name is another now.
+    pub(super) has_changed: &'a (dyn Fn(&str) -> bool + Sync),
+}
+
 impl Foundation {
     /// Puts a reading together. `before`: whose directories' memory it goes on with.
     pub(super) async fn raise(
@@ -68,7 +75,7 @@ impl Foundation {
         config: Config,
         plugins: Plugins,
         secrets: Vec<Vec<FetchedSecret>>,
-        before: Option<&Core>,
+        before: Option<Before<'_>>,
     ) -> Result<Generation, StartError> {
         let store = self.store.clone();
         let configured = config.clients.iter().zip(secrets);
@@ -80,11 +87,14 @@ impl Foundation {
         let embedded = self.embedded.iter().map(|backend| backend.name.clone());
         let code = plugins::code(&plugins.registry, embedded);
         let extension_grants = plugins.extensions.iter().flat_map(|extension| extension.grant_types.clone()).collect();
-        let directories = match before {
-            Some(before) => before.directories.succeeded_by(plugins.directories),
+        let directories = match &before {
+            Some(before) => before.core.directories.succeeded_by(plugins.directories, before.has_changed),
             None => Directories::new(plugins.directories),
         };
-        let goes_on = |source: NamedSource| match before.and_then(|before| sync::find(before, &source.entry.plugin)) {
+        let goes_on = |source: NamedSource| match before
+            .as_ref()
+            .and_then(|before| sync::find(before.core, &source.entry.plugin))
+        {
             Some(before) => source.in_turn_with(before),
             None => source,
         };

@@ -3,12 +3,13 @@
 //! Requests that run keep what they began with; the former plugins go when the last of them has its answer.
 
 use super::fault::{Fault, Faults};
-use super::generation::{Generation, key_options};
+use super::generation::{Before, Generation, key_options};
 use super::plugins::{self, CacheDir, Plugins, Tools};
 use super::{App, StartError, fetch, restart};
 use crate::audit::{AuditEvent, AuditKind};
 use crate::config::ConfigErrors;
 use crate::config::model::Config;
+use crate::flow::sync;
 use crate::keys::KeyError;
 use crate::plugin::breaker::BreakerState;
 use crate::plugin::last_run::{self, LastRun};
@@ -42,6 +43,10 @@ pub enum ReloadError {
     /// The keys that it needs cannot be made.
     #[error(transparent)]
     Keys(#[from] KeyError),
+}
+
+fn has_changed(changes: &[PluginChange], name: &str) -> bool {
+    changes.iter().any(|change| change.name == name && change.change != "unchanged")
 }
 
 /// What a reload has changed.
@@ -113,21 +118,20 @@ impl App {
         let loaded = self.load(&config, last_run, &mut faults).await;
         let Some(mut loaded) = loaded.filter(|_| faults.is_empty()) else { return Err(unusable(faults.into_found())) };
         let changes = changes(&before, &config, &loaded.registry, named);
-        let warnings =
+        let mut warnings =
             examine(&before.registry, &loaded.registry, &changes, |plugin| self.is_off(plugin), &mut faults).await;
         if !faults.is_empty() {
             return Err(unusable(faults.into_found()));
         }
         let (sinks, ledgers) = (std::mem::take(&mut loaded.sinks), std::mem::take(&mut loaded.ledgers));
-        let generation = self.foundation.raise(config, loaded, secrets, Some(&before.served.core)).await?;
+        let before_it = Before { core: &before.served.core, has_changed: &|name: &str| has_changed(&changes, name) };
+        let generation = self.foundation.raise(config, loaded, secrets, Some(before_it)).await?;
+        let abandoned = sync::abandoned(self.foundation.store.as_ref(), &generation.served.core.syncs).await;
+        warnings.extend(abandoned.map_err(StartError::from)?.iter().map(|plugin| sync::abandoned_warning(plugin)));
         let sinks = self.foundation.events.prepare(sinks).await.map_err(StartError::from)?;
         self.foundation.keys.reconfigure(key_options(&generation.config)).await?;
         let (clients_added, clients_removed) = clients(&before.config, &generation.config);
         self.hand_over(&before.registry, &generation.registry, &changes);
-        let has_changed = |change: &&PluginChange| change.change != "unchanged";
-        for changed in changes.iter().filter(has_changed) {
-            generation.served.core.directories.forget_backend(&changed.name);
-        }
         self.live.store(Arc::new(generation));
         self.foundation.events.install(sinks);
         self.foundation.supervision.ledgers.install(ledgers);
@@ -161,7 +165,7 @@ impl App {
 
     /// Plugins that are as they were go on with their circuit breakers and figures.
     fn hand_over(&self, before: &Registry, after: &Registry, changes: &[PluginChange]) {
-        let has_changed = |name: &str| changes.iter().any(|change| change.name == name && change.change != "unchanged");
+        let has_changed = |name: &str| has_changed(changes, name);
         for plugin in after.plugins() {
             let Some(guard) = plugin.guard() else { continue };
             match before.plugin(&plugin.name).and_then(|before| before.guard()) {

@@ -121,6 +121,8 @@ impl Readiness for App {
                 missing.push(format!("plugin {name} is disabled"));
             }
         }
+        let full = self.foundation.events.full();
+        missing.extend(full.map(|sink| format!("too many events wait for the strict sink {sink}")));
         missing
     }
 }

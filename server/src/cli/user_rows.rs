@@ -95,9 +95,14 @@ fn groups(cell: &str) -> Result<Vec<String>, String> {
     Ok(cell.split(';').map(str::to_owned).collect())
 }
 
+/// An empty cell would leave an account's groups as they are.
 fn groups_cell(groups: &[String]) -> String {
     let is_plain = |group: &String| !group.is_empty() && !group.contains(';') && !group.starts_with('[');
-    if groups.iter().all(is_plain) { groups.join(";") } else { serde_json::json!(groups).to_string() }
+    if !groups.is_empty() && groups.iter().all(is_plain) {
+        groups.join(";")
+    } else {
+        serde_json::json!(groups).to_string()
+    }
 }
 
 struct JsonLines<R> {

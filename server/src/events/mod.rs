@@ -135,7 +135,11 @@ impl Events {
         let sinks: Vec<_> = sinks.0.into_iter().map(change).collect();
         let before = self.sinks.swap(Arc::new(sinks.clone()));
         let has_gone = |sink: &&Arc<Sink>| !sinks.iter().any(|new| Arc::ptr_eq(new, sink));
-        before.iter().filter(has_gone).for_each(|sink| sink.gone.notify_one());
+        for gone in before.iter().filter(has_gone) {
+            gone.leave();
+        }
+        // One that is back need not wait until it would have been due.
+        sinks.iter().for_each(|sink| sink.nudge.notify_one());
         self.added.notify_one();
     }
 
@@ -149,6 +153,14 @@ impl Events {
     #[must_use]
     pub fn wants(&self, kind: &str) -> bool {
         self.sinks.load().iter().any(|sink| sink.terms().subscription.has(kind))
+    }
+
+    /// A strict sink for which no more events can wait: decisions that it is told of fail.
+    #[must_use]
+    pub fn full(&self) -> Option<String> {
+        let sinks = self.sinks.load();
+        let is_full = |sink: &&Arc<Sink>| sink.terms().strict && !self.outbox.has_room(sink);
+        sinks.iter().find(is_full).map(|sink| sink.name.clone())
     }
 
     /// Hands a decision's event to the sinks that want it. It is stored when this returns for sinks that are strict, and

@@ -45,6 +45,7 @@ pub(super) struct Sink {
     pub gone: Notify,
     waiting: AtomicU64,
     dead: AtomicU64,
+    has_left: AtomicBool,
     /// Events are being lost: said once, not for each.
     losing: AtomicBool,
     metrics: Metrics,
@@ -60,6 +61,7 @@ impl Sink {
             gone: Notify::new(),
             waiting: AtomicU64::new(0),
             dead: AtomicU64::new(0),
+            has_left: AtomicBool::new(false),
             losing: AtomicBool::new(false),
             metrics,
         }
@@ -70,10 +72,16 @@ impl Sink {
         self.terms.load_full()
     }
 
-    /// Other terms, as after a reload; worth a try even during a pause.
+    /// Other terms, as after a reload.
     pub fn change(&self, named: NamedSink) {
         self.terms.store(Arc::new(Terms::new(named)));
-        self.nudge.notify_one();
+    }
+
+    /// Nothing is delivered or counted any more.
+    pub fn leave(&self) {
+        self.has_left.store(true, Relaxed);
+        self.gone.notify_one();
+        self.metrics.forget_events(&self.name);
     }
 
     pub fn waiting(&self) -> u64 {
@@ -87,7 +95,7 @@ impl Sink {
     pub fn counted(&self, waiting: u64, dead: u64) {
         self.waiting.store(waiting, Relaxed);
         self.dead.store(dead, Relaxed);
-        self.metrics.set_events(&self.name, waiting, dead);
+        self.show(waiting, dead);
     }
 
     /// An event found no room.
@@ -113,6 +121,12 @@ impl Sink {
         };
         add(&self.waiting, waiting);
         add(&self.dead, dead);
-        self.metrics.set_events(&self.name, self.waiting(), self.dead());
+        self.show(self.waiting(), self.dead());
+    }
+
+    fn show(&self, waiting: u64, dead: u64) {
+        if !self.has_left.load(Relaxed) {
+            self.metrics.set_events(&self.name, waiting, dead);
+        }
     }
 }

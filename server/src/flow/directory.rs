@@ -9,10 +9,10 @@ use lru::LruCache;
 use pintle_plugin_api::{Account, PluginError};
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Accounts that are remembered for when a directory is down.
+/// Accounts of a directory that are remembered for when it is down.
 const MAX_REMEMBERED: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
 
 /// A backend that can be asked about its accounts.
@@ -27,12 +27,16 @@ pub struct NamedDirectory {
 
 /// All such backends, and what they last said.
 pub struct Directories {
-    known: HashMap<String, NamedDirectory>,
+    known: HashMap<String, Known>,
+}
+
+struct Known {
+    named: NamedDirectory,
     remembered: Memory,
 }
 
-/// By backend and account id; outlives a reload.
-type Memory = Arc<Mutex<LruCache<(String, String), Remembered>>>;
+/// By account id; outlives a reload.
+type Memory = Arc<Mutex<LruCache<String, Remembered>>>;
 
 struct Remembered {
     account: Account,
@@ -43,13 +47,25 @@ impl Directories {
     /// Nothing is remembered yet.
     #[must_use]
     pub fn new(directories: Vec<NamedDirectory>) -> Self {
-        Self { known: by_name(directories), remembered: Arc::new(Mutex::new(LruCache::new(MAX_REMEMBERED))) }
+        Self::with_memories(directories, |_| None)
     }
 
-    /// Others, which remember what these do.
+    /// Others, which remember what these do: but for one that `has_changed`, which may be another directory, whose users have
+    /// the same ids. What is still asked of its predecessor is remembered where nobody looks any more.
     #[must_use]
-    pub fn succeeded_by(&self, directories: Vec<NamedDirectory>) -> Self {
-        Self { known: by_name(directories), remembered: self.remembered.clone() }
+    pub fn succeeded_by(&self, directories: Vec<NamedDirectory>, has_changed: impl Fn(&str) -> bool) -> Self {
+        Self::with_memories(directories, |name| {
+            self.known.get(name).filter(|_| !has_changed(name)).map(|known| known.remembered.clone())
+        })
+    }
+
+    fn with_memories(directories: Vec<NamedDirectory>, memory: impl Fn(&str) -> Option<Memory>) -> Self {
+        let known = |named: NamedDirectory| {
+            let remembered = memory(&named.name);
+            let remembered = remembered.unwrap_or_else(|| Arc::new(Mutex::new(LruCache::new(MAX_REMEMBERED))));
+            (named.name.clone(), Known { named, remembered })
+        };
+        Self { known: directories.into_iter().map(known).collect() }
     }
 
     /// Whether `backend` can be asked.
@@ -61,38 +77,27 @@ impl Directories {
     /// The directory that `backend` is.
     #[must_use]
     pub fn find(&self, backend: &str) -> Option<&NamedDirectory> {
-        self.known.get(backend)
-    }
-
-    fn remember(&self, reference: &AccountRef, account: &Account, at_ms: u64) {
-        let remembered = Remembered { account: account.clone(), at_ms };
-        let key = (reference.backend.clone(), reference.id.clone());
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).put(key, remembered);
-    }
-
-    /// Forgets an account that is gone: a later outage must not bring it back.
-    fn forget(&self, reference: &AccountRef) {
-        let key = (reference.backend.clone(), reference.id.clone());
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner).pop(&key);
-    }
-
-    /// Forgets all accounts of a backend whose entry or code is another now: it may be another directory, whose users have the
-    /// same ids.
-    pub fn forget_backend(&self, backend: &str) {
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        let its: Vec<_> = remembered.iter().map(|(key, _)| key).filter(|(name, _)| name == backend).cloned().collect();
-        its.iter().for_each(|key| drop(remembered.pop(key)));
-    }
-
-    fn recall(&self, reference: &AccountRef, not_before_ms: u64) -> Option<Account> {
-        let key = (reference.backend.clone(), reference.id.clone());
-        let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        remembered.get(&key).filter(|found| found.at_ms >= not_before_ms).map(|found| found.account.clone())
+        self.known.get(backend).map(|known| &known.named)
     }
 }
 
-fn by_name(directories: Vec<NamedDirectory>) -> HashMap<String, NamedDirectory> {
-    directories.into_iter().map(|directory| (directory.name.clone(), directory)).collect()
+impl Known {
+    fn memory(&self) -> MutexGuard<'_, LruCache<String, Remembered>> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, account: &Account, at_ms: u64) {
+        self.memory().put(account.id.clone(), Remembered { account: account.clone(), at_ms });
+    }
+
+    /// Forgets an account that is gone: a later outage must not bring it back.
+    fn forget(&self, id: &str) {
+        self.memory().pop(id);
+    }
+
+    fn recall(&self, id: &str, not_before_ms: u64) -> Option<Account> {
+        self.memory().get(id).filter(|found| found.at_ms >= not_before_ms).map(|found| found.account.clone())
+    }
 }
 
 /// The account as its backend has it now; `None` where it is gone. While the backend is down, what it said within its
@@ -102,10 +107,10 @@ fn by_name(directories: Vec<NamedDirectory>) -> HashMap<String, NamedDirectory> 
 /// 503 when the backend cannot say.
 pub async fn lookup(core: &Core, call: &Call, reference: &AccountRef) -> Result<Option<Account>, OAuthError> {
     let broken = |error: &PluginError| OAuthError::unavailable(format!("plugin {}: {error}", reference.backend));
-    let Some(named) = core.directories.known.get(&reference.backend) else {
+    let Some(known) = core.directories.known.get(&reference.backend) else {
         return Err(broken(&PluginError::Internal("it is no directory".to_owned())));
     };
-    let started = core.clock.monotonic();
+    let (named, started) = (&known.named, core.clock.monotonic());
     let answer = named.directory.lookup(&call.context(None), "id", &reference.id).await;
     let answer = answer.and_then(|found| match found {
         Some(account) if account.id != reference.id => {
@@ -117,19 +122,19 @@ pub async fn lookup(core: &Core, call: &Call, reference: &AccountRef) -> Result<
     match answer {
         Ok(Some(account)) => {
             if !named.stale.is_zero() {
-                core.directories.remember(reference, &account, core.clock.monotonic_ms());
+                known.remember(&account, core.clock.monotonic_ms());
             }
             Ok(Some(account))
         }
         Ok(None) => {
-            core.directories.forget(reference);
+            known.forget(&reference.id);
             Ok(None)
         }
         // One that the operator has switched off is not down: what it said before does not count.
         Err(CallError { error: error @ PluginError::Unavailable(_), fault }) if fault != Fault::Disabled => {
             let stale_ms = millis(named.stale);
             let since = core.clock.monotonic_ms().saturating_sub(stale_ms);
-            let recalled = if stale_ms == 0 { None } else { core.directories.recall(reference, since) };
+            let recalled = if stale_ms == 0 { None } else { known.recall(&reference.id, since) };
             if recalled.is_some() {
                 call.trail.verdict(&named.name, "stale", Duration::ZERO);
             }

@@ -170,6 +170,7 @@ async fn by_password(
     let backends = core.users.backends();
     let explained = backends.iter().enumerate().map(|(index, backend)| match steps.get(index) {
         Some(step) => explained(backend, step, index + 1 == backends.len(), password),
+        None if password.is_empty() => not_asked(backend, "an empty password is refused before anybody is asked"),
         None => not_asked(backend, "a backend before it has decided"),
     });
     let explained = explained.collect();

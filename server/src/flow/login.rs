@@ -1,13 +1,15 @@
 //! Verifying a user through the chain of backends, with the brute-force defence around it.
 
 use super::challenge::{self, Session};
-use super::{Call, Core, plugin_outcome};
+use super::{Call, Core, plugin_outcome, sync};
 use crate::clock::millis;
 use crate::lockout::{Admission, AdmitError, TypedName};
 use crate::metrics::LoginOutcome;
 use crate::oauth::client::Client;
 use crate::oauth::error::{ErrorCode, OAuthError};
+use crate::oauth::family::AccountRef;
 use crate::plugin::chain::{ChainOutcome, Step, Verdict};
+use crate::store::StoreError;
 use pintle_plugin_api::{Accepted, VerifyRequest};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -122,8 +124,29 @@ async fn conclude(
         core.metrics.plugin_call(&step.backend, "user-verifier", plugin_outcome(fault), step.took);
         call.trail.reasoned_verdict(&step.backend, step.verdict.name(), step.took, step.reason);
     }
-    core.metrics.login(counted(&outcome));
+    let withdrawn = match &outcome {
+        ChainOutcome::Accepted { backend, accepted } => is_withdrawn(core, backend, accepted).await,
+        _ => Ok(false),
+    };
     let refuse = |admission, name, why| refuse(core, floor_ms, admission, name, why);
+    match withdrawn {
+        Ok(false) => core.metrics.login(counted(&outcome)),
+        // Refused as a wrong password is, as late and as often, or the answer would tell that this one is right.
+        Ok(true) => {
+            core.metrics.login(LoginOutcome::Rejected);
+            call.trail.note(|facts| facts.username = Some(username.to_owned()));
+            if let ChainOutcome::Accepted { backend, .. } = &outcome {
+                let why = Some(sync::WITHDRAWN.to_owned());
+                call.trail.reasoned_verdict(backend, "withdrawn", Duration::ZERO, why);
+            }
+            return refuse(admission, TypedName::Known, sync::WITHDRAWN.to_owned()).await;
+        }
+        Err(error) => {
+            core.metrics.login(LoginOutcome::Unavailable);
+            admission.abandoned();
+            return Err(error.into());
+        }
+    }
     match outcome {
         ChainOutcome::Accepted { backend, accepted } => {
             // Where the failures cannot be forgotten the login is still right.
@@ -156,6 +179,12 @@ async fn conclude(
             Err(unavailable.retry_after(Duration::from_secs(2)))
         }
     }
+}
+
+/// Whether a sync has ended the account since.
+async fn is_withdrawn(core: &Core, backend: &str, accepted: &Accepted) -> Result<bool, StoreError> {
+    let account = AccountRef { backend: backend.to_owned(), id: accepted.account.id.clone() };
+    Ok(!sync::permits(core, &account).await?)
 }
 
 /// Ends a try that failed, not before the floor: until then it is in flight, so that those who wait for it do not learn

@@ -76,4 +76,11 @@ impl super::Metrics {
         self.0.events.waiting.get_or_create(&label).set(whole(waiting));
         self.0.events.dead.get_or_create(&label).set(whole(dead));
     }
+
+    /// Nothing is counted for `sink` any more: how much waited when it went would stand there for ever.
+    pub fn forget_events(&self, sink: &str) {
+        let label = SinkLabel { sink: sink.to_owned() };
+        self.0.events.waiting.remove(&label);
+        self.0.events.dead.remove(&label);
+    }
 }

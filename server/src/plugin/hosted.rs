@@ -170,8 +170,13 @@ impl Hosted {
         answer.map_err(|ended| ended.error)
     }
 
-    async fn enter(&self) -> Result<Permit, CallError> {
-        self.gate.enter().await.map_err(|error| CallError { error, fault: Fault::Overloaded })
+    /// Waits for a turn; a call that gets none has failed, and says nothing of the plugin.
+    async fn enter(&self, ticket: &mut Option<Ticket<'_>>) -> Result<Permit, CallError> {
+        let entered = self.gate.enter().await.map_err(|error| CallError { error, fault: Fault::Overloaded });
+        if let (Err(_), Some(ticket)) = (&entered, ticket) {
+            ticket.ended(&entered);
+        }
+        entered
     }
 
     /// `extension-grant.grant-types`.
@@ -205,10 +210,10 @@ impl Hosted {
         &self,
         call: &CallContext,
         limits: CallLimits,
-        ticket: Option<Ticket<'_>>,
+        mut ticket: Option<Ticket<'_>>,
         start: impl FnOnce(Arc<CallHost>, CallContext) -> F,
     ) -> Result<T, CallError> {
-        let permit = self.enter().await?;
+        let permit = self.enter(&mut ticket).await?;
         let host = CallHost::new(Arc::clone(&self.host), &call.request_id, limits, None, Some(permit));
         self.run_on(Arc::new(host), call, ticket, start).await
     }
@@ -252,8 +257,8 @@ impl Hosted {
     ) -> Result<(IssuedToken, Finished), CallError> {
         let (alg, typ) = (call.ext("alg").unwrap_or_default(), call.ext("typ").unwrap_or_default());
         let issue = IssueScope::new(claims_json, key_id, alg, typ)?;
-        let ticket = self.admit()?;
-        let permit = self.enter().await?;
+        let mut ticket = self.admit()?;
+        let permit = self.enter(&mut ticket).await?;
         let limits = self.limits.of(Kind::TokenFormat);
         let host = Arc::new(CallHost::new(Arc::clone(&self.host), &call.request_id, limits, Some(issue), Some(permit)));
         let (claims_json, key_id) = (claims_json.to_owned(), key_id.to_owned());

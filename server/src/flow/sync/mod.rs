@@ -20,7 +20,8 @@ use crate::config::model::SyncEntry;
 use crate::oauth::error::OAuthError;
 use crate::oauth::family::AccountRef;
 use crate::plugin::{AccountSource, chain};
-use crate::store::{StoreError, Version, record};
+use crate::store::record::Record;
+use crate::store::{Store, StoreError, Version, record};
 use pintle_plugin_api::{Account, AccountChange, PluginError, SourcePage};
 use records::{Run, SyncState, SyncedAccount, account_key, state_key};
 use std::collections::BTreeMap;
@@ -35,6 +36,9 @@ const CHUNK: usize = 125;
 
 /// The longest cursor that is kept, in bytes.
 const MAX_CURSOR_BYTES: usize = 16 * 1024;
+
+/// Why an account that its backend accepts may not be used.
+pub const WITHDRAWN: &str = "the sync knows it as gone or disabled";
 
 /// A plugin whose accounts are copied.
 #[derive(Clone)]
@@ -118,7 +122,34 @@ pub async fn demand(core: &Core, account: &AccountRef) -> Result<(), OAuthError>
     if permits(core, account).await? {
         return Ok(());
     }
-    Err(OAuthError::invalid_grant("user name or password is wrong").because("the sync knows it as gone or disabled"))
+    Err(OAuthError::invalid_grant("user name or password is wrong").because(WITHDRAWN))
+}
+
+/// Plugins whose accounts were synced once and are not any more: what a sync has ended may be used again where the backend
+/// accepts it.
+///
+/// # Errors
+/// When the store cannot answer.
+pub async fn abandoned(store: &dyn Store, syncs: &[NamedSource]) -> Result<Vec<String>, StoreError> {
+    let (prefix, mut after, mut found) = (SyncState::key(&[]), None, Vec::new());
+    loop {
+        let page = store.scan(&prefix, after.as_ref(), PAGE as usize).await?;
+        let Some((last, _)) = page.last() else { return Ok(found) };
+        after = Some(last.clone());
+        for (key, _) in &page {
+            let plugin = record::parts(key).and_then(|parts| String::from_utf8(parts.into_iter().nth(1)?).ok());
+            found.extend(plugin.filter(|plugin| !syncs.iter().any(|source| source.entry.plugin == *plugin)));
+        }
+    }
+}
+
+/// What an operator is told of such a plugin.
+#[must_use]
+pub fn abandoned_warning(plugin: &str) -> String {
+    format!(
+        "users.sync: the accounts of `{plugin}` are not synced any more: those that the sync has ended can log in again \
+         where `{plugin}` accepts them"
+    )
 }
 
 /// A plugin's state, and the version that it was read at.

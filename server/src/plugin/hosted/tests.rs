@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::model::PluginLimits;
 use crate::plugin::host::Interface;
+use crate::plugin::supervision::{Guard, Supervision};
 use crate::plugin::testing::FakeServices;
 use pintle_plugin_api::base64url;
 use std::sync::Mutex;
@@ -148,10 +149,13 @@ async fn a_call_knows_its_deadline() {
 async fn a_call_that_is_turned_away_was_not_the_plugins_doing() {
     let host = PluginHost::new("p", Arc::new(FakeServices::default()), [Interface::Kv], "{}");
     let limits = PluginLimits { concurrency: Some(1), queue: Some(0), ..PluginLimits::default() };
-    let hosted = Hosted::new(Box::new(Evil::default()), Arc::new(host), Limits::new(limits));
-    let _running = hosted.enter().await.unwrap();
+    let guard = Guard::new("p", None, &Supervision::default(), Arc::new(FakeServices::default()));
+    let hosted = Hosted::new(Box::new(Evil::default()), Arc::new(host), Limits::new(limits)).guarded_by(guard);
+    let _running = hosted.enter(&mut None).await.unwrap();
     let ended = hosted.validate(&CallContext::default(), "x").await.unwrap_err();
     assert_eq!(ended.fault, Fault::Overloaded);
+    let tally = hosted.guard().unwrap().tally();
+    assert_eq!((tally.calls, tally.failures), (1, 1), "who looks at the list sees it");
 }
 
 /// Requests that make a guest loop must not shut its backend for others, even where so many do so at once that none spends
@@ -160,7 +164,6 @@ async fn a_call_that_is_turned_away_was_not_the_plugins_doing() {
 async fn a_call_that_ran_out_of_time_while_it_computed_says_nothing_of_the_backend() {
     use crate::config::model::BreakerLimits;
     use crate::plugin::breaker::BreakerState;
-    use crate::plugin::supervision::{Guard, Supervision};
     for (how, expected) in [("loop", BreakerState::Closed), ("wait", BreakerState::Open)] {
         let limits = BreakerLimits { share: 50, calls: 2, open_for: Duration::from_secs(5) };
         let services = Arc::new(FakeServices::default());
