@@ -212,7 +212,7 @@ pub struct Outcome {
     /// Why it did not; none where it passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
-    /// Which fixture was missing to find out; none where it was tried.
+    /// What was missing to find out, such as a fixture; none where it was tried.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_tried: Option<String>,
 }

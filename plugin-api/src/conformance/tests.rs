@@ -361,7 +361,9 @@ fn restarts_crowds_and_outages_find_their_faults() {
         let config = serde_json::json!({ "fault": fault }).to_string();
         let fixtures = Fixtures { config_json: config.clone(), ..Fixtures::default() };
         let report = run_in(&FakeWorlds(config), &fixtures);
-        assert!(!report.outcomes.iter().any(|outcome| outcome.kind.ends_with("upstream")), "there is none");
+        let of_upstream = report.outcomes.iter().filter(|outcome| outcome.kind.ends_with("upstream"));
+        let not_tried: Vec<_> = of_upstream.map(|outcome| outcome.not_tried.as_deref()).collect();
+        assert_eq!(not_tried, [Some("the fixtures name no `upstream`"); 2], "there is none");
         let late = ["restarts", "concurrency", "dead host"];
         let kinds = report.failures().map(|outcome| outcome.kind.clone());
         kinds.filter(|kind| late.contains(&kind.as_str())).collect::<Vec<_>>()

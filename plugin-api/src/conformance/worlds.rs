@@ -62,7 +62,7 @@ struct Scene<'a> {
     subject: &'a (dyn Subject + Sync),
 }
 
-/// Runs [`run`] in a whole world, then all that needs others. A check whose world does not exist is not in the report.
+/// Runs [`run`] in a whole world, then all that needs others. A check whose world does not exist is not tried.
 pub fn run_in(worlds: &dyn Worlds, fixtures: &Fixtures) -> Report {
     let whole = match worlds.subject(World::Whole) {
         Ok(Some(subject)) => subject,
@@ -73,12 +73,19 @@ pub fn run_in(worlds: &dyn Worlds, fixtures: &Fixtures) -> Report {
     let Ok(manifest) = whole.manifest() else { return report };
     let scene = Scene { worlds, fixtures, manifest: &manifest, subject: whole.as_ref() };
     for (kind, checks) in CHECKS {
-        report.outcomes.extend(checks.iter().filter_map(|(check, find_out)| {
-            let failure = find_out(&scene)?.err();
-            Some(Outcome { kind: (*kind).to_owned(), check: (*check).to_owned(), failure, not_tried: None })
+        report.outcomes.extend(checks.iter().map(|(check, find_out)| {
+            let verdict = find_out(&scene);
+            let not_tried = verdict.is_none().then(|| missing(kind).to_owned());
+            let failure = verdict.and_then(Result::err);
+            Outcome { kind: (*kind).to_owned(), check: (*check).to_owned(), failure, not_tried }
         }));
     }
     report
+}
+
+/// What there is no world for.
+fn missing(kind: &str) -> &'static str {
+    if kind.ends_with("upstream") { "the fixtures name no `upstream`" } else { "there is no such world" }
 }
 
 fn not_loaded(why: &str) -> Report {

@@ -18,6 +18,7 @@ use crate::keys::vendor::{PublicKey, VendorKey};
 use layout::{Layout, Section};
 use semver::Version;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 /// What stands before the manifest in what is signed, so that no signature made for something else is one of a bundle.
 const DOMAIN: &[u8] = b"pintle plugin bundle v1\0";
@@ -60,16 +61,30 @@ pub enum Code<'a> {
     Libraries,
 }
 
-/// A bundle whose contents are those of its manifest.
+/// What is to be known of a bundle without its contents, which are large.
 #[derive(Debug)]
-pub struct Bundle {
+pub struct Head {
     manifest: Vec<u8>,
     sections: Vec<Section>,
-    contents: BTreeMap<Part, Vec<u8>>,
     signatures: Vec<BundleSignature>,
     about: PluginToml,
     version: Version,
     schema: Option<ConfigSchema>,
+}
+
+/// A bundle whose contents are those of its manifest.
+#[derive(Debug)]
+pub struct Bundle {
+    head: Head,
+    contents: BTreeMap<Part, Vec<u8>>,
+}
+
+impl Deref for Bundle {
+    type Target = Head;
+
+    fn deref(&self) -> &Head {
+        &self.head
+    }
 }
 
 impl Bundle {
@@ -105,7 +120,7 @@ impl Bundle {
             let why = "it must have either component.wasm or libraries";
             return Err(BundleError::Contents(why.to_owned()));
         }
-        Ok(Self { manifest, sections, contents, signatures, about, version, schema })
+        Ok(Self { head: Head { manifest, sections, signatures, about, version, schema }, contents })
     }
 
     /// The file's bytes.
@@ -114,6 +129,42 @@ impl Bundle {
         layout::write(&self.manifest, &self.signatures, &self.contents)
     }
 
+    /// Takes it apart, so that its contents need not be kept as long as what is known of it.
+    #[must_use]
+    pub fn into_parts(self) -> (Head, BTreeMap<Part, Vec<u8>>) {
+        (self.head, self.contents)
+    }
+
+    /// Which code it has.
+    #[must_use]
+    pub fn code(&self) -> Code<'_> {
+        self.part(Part::COMPONENT).map_or(Code::Libraries, Code::Component)
+    }
+
+    /// The bytes of a part.
+    #[must_use]
+    pub fn part(&self, part: Part) -> Option<&[u8]> {
+        self.contents.get(&part).map(Vec::as_slice)
+    }
+
+    /// Signs it; an older signature of the same key goes.
+    ///
+    /// # Errors
+    /// Where it has as many signatures as a bundle may have.
+    pub fn sign(&mut self, key: &VendorKey) -> Result<(), BundleError> {
+        let public = key.public();
+        self.head.signatures.retain(|signature| signature.key != public);
+        if self.signatures.len() >= MAX_SIGNATURES {
+            return Err(BundleError::Contents(format!("it has {MAX_SIGNATURES} signatures already")));
+        }
+        let signature = key.sign(&self.signed());
+        self.head.signatures.push(BundleSignature { key: public, signature });
+        self.head.signatures.sort_by_key(|signature| signature.key.0);
+        Ok(())
+    }
+}
+
+impl Head {
     /// `<name>-<version>.pintle`.
     #[must_use]
     pub fn file_name(&self) -> String {
@@ -138,21 +189,15 @@ impl Bundle {
         self.schema.as_ref()
     }
 
-    /// Which code it has.
-    #[must_use]
-    pub fn code(&self) -> Code<'_> {
-        self.part(Part::COMPONENT).map_or(Code::Libraries, Code::Component)
-    }
-
-    /// The bytes of a part.
-    #[must_use]
-    pub fn part(&self, part: Part) -> Option<&[u8]> {
-        self.contents.get(&part).map(Vec::as_slice)
-    }
-
     /// Its parts, with the SHA-256 of each in hex and the size in bytes.
     pub fn parts(&self) -> impl Iterator<Item = (Part, String, usize)> {
         self.sections.iter().map(|section| (section.part, hex(&section.sha256), section.size))
+    }
+
+    /// The SHA-256 of a part, where it has that.
+    #[must_use]
+    pub fn sha256(&self, part: Part) -> Option<[u8; 32]> {
+        self.sections.iter().find(|section| section.part == part).map(|section| section.sha256)
     }
 
     /// The signatures that it carries.
@@ -172,21 +217,6 @@ impl Bundle {
     pub fn signed_by(&self, trusted: &[PublicKey]) -> Option<PublicKey> {
         let counts = |signature: &&BundleSignature| trusted.contains(&signature.key) && self.is_signed(signature);
         self.signatures.iter().find(counts).map(|signature| signature.key)
-    }
-
-    /// Signs it; an older signature of the same key goes.
-    ///
-    /// # Errors
-    /// Where it has as many signatures as a bundle may have.
-    pub fn sign(&mut self, key: &VendorKey) -> Result<(), BundleError> {
-        let public = key.public();
-        self.signatures.retain(|signature| signature.key != public);
-        if self.signatures.len() >= MAX_SIGNATURES {
-            return Err(BundleError::Contents(format!("it has {MAX_SIGNATURES} signatures already")));
-        }
-        self.signatures.push(BundleSignature { key: public, signature: key.sign(&self.signed()) });
-        self.signatures.sort_by_key(|signature| signature.key.0);
-        Ok(())
     }
 
     fn signed(&self) -> Vec<u8> {

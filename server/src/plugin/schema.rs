@@ -1,9 +1,12 @@
-//! A JSON schema (draft 2020-12) of a plugin's config. It comes with the plugin, so it is bounded, fetches nothing and
-//! has no regular expressions that backtrack.
+//! A JSON schema (draft 2020-12) of a plugin's config. It comes with the plugin, so it is bounded in size and in the work
+//! that it makes, fetches nothing and has no regular expressions that backtrack.
+
+mod work;
 
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, PatternOptions, ValidationError, Validator};
 use serde_json::Value;
+use work::Work;
 
 /// The largest schema, in bytes.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -12,31 +15,41 @@ const MAX_FAULTS: usize = 32;
 
 /// A compiled schema.
 #[derive(Debug)]
-pub struct ConfigSchema(Validator);
+pub struct ConfigSchema {
+    validator: Validator,
+    work: Work,
+}
 
 impl ConfigSchema {
     /// - `json`: the schema
     ///
     /// # Errors
-    /// Where it is too large, no JSON, no schema, or refers to another document.
+    /// Where it is too large, no JSON, no schema, refers to another document, or makes too much work.
     pub fn parse(json: &[u8]) -> Result<Self, String> {
         if json.len() > MAX_BYTES {
             return Err(format!("it has {} bytes, at most {MAX_BYTES}", json.len()));
         }
         let schema: Value = serde_json::from_slice(json).map_err(|error| format!("it is no JSON: {error}"))?;
+        // Before it is compiled, which follows references as well.
+        let work = Work::of(&schema).map_err(|why| format!("it is not used: {why}"))?;
         let options =
             jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(PatternOptions::regex());
-        options.offline().build(&schema).map(Self).map_err(|error| format!("it is no schema: {error}"))
+        let validator = options.offline().build(&schema).map_err(|error| format!("it is no schema: {error}"))?;
+        Ok(Self { validator, work })
     }
 
     /// What of the config breaks the schema: `path: why`, or only `why` where it is the config as a whole. Values are not
-    /// shown, as a config may hold passwords.
+    /// shown, as a config may hold passwords. How much work a recursive schema makes is only known now.
     #[must_use]
     pub fn faults(&self, config_json: &str) -> Vec<String> {
-        match serde_json::from_str::<Value>(config_json) {
-            Ok(config) => self.0.iter_errors(&config).flat_map(|error| faults(&error)).take(MAX_FAULTS).collect(),
-            Err(error) => vec![format!("it is no JSON: {error}")],
+        let config: Value = match serde_json::from_str(config_json) {
+            Ok(config) => config,
+            Err(error) => return vec![format!("it is no JSON: {error}")],
+        };
+        if let Err(why) = self.work.admit(&config) {
+            return vec![format!("it cannot be checked by the plugin's schema: {why}")];
         }
+        self.validator.iter_errors(&config).flat_map(|error| faults(&error)).take(MAX_FAULTS).collect()
     }
 }
 
@@ -50,6 +63,8 @@ fn faults(error: &ValidationError<'_>) -> Vec<String> {
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
             unexpected.iter().map(|name| fault(pointer, Some(name), "the plugin's schema knows no such key")).collect()
         }
+        // Also for the keys of an object that may have none: the whole of it is meant then.
+        ValidationErrorKind::FalseSchema => vec![fault(pointer, None, "the plugin's schema allows nothing here")],
         _ => vec![fault(pointer, None, &error.masked().to_string())],
     }
 }
@@ -101,8 +116,10 @@ mod tests {
         for (schema, why) in [
             ("{", "no JSON"),
             (r#"{"type":"objekt"}"#, "no schema"),
-            (r#"{"$ref":"https://example.com/schema.json"}"#, "no schema"),
-            (r#"{"$ref":"file:///etc/passwd"}"#, "no schema"),
+            (r#"{"$ref":"https://example.com/schema.json"}"#, "another document"),
+            (r#"{"$ref":"file:///etc/passwd"}"#, "another document"),
+            (r#"{"$id":"https://a/b","$ref":"https://example.com/schema.json#/x"}"#, "not in it"),
+            (r##"{"$ref":"#/$defs/none"}"##, "not in it"),
         ] {
             let refused = ConfigSchema::parse(schema.as_bytes()).unwrap_err();
             assert!(refused.contains(why), "{schema}: {refused}");
@@ -114,5 +131,58 @@ mod tests {
     fn a_pattern_that_would_backtrack_for_ever_answers_at_once() {
         let schema = ConfigSchema::parse(br#"{"pattern":"^(a+)+$"}"#).unwrap();
         assert_eq!(schema.faults(&format!("\"{}!\"", "a".repeat(5000))).len(), 1);
+    }
+
+    /// Schemas `a0` to `a<count>`; `of` makes one of a reference to the one before.
+    fn chain(count: usize, of: impl Fn(&str) -> String) -> Vec<u8> {
+        let earlier = |number: usize| of(&format!(r##"{{"$ref":"#/$defs/a{}"}}"##, number - 1));
+        let schemas: Vec<String> = (1..=count).map(|number| format!(r#""a{number}":{}"#, earlier(number))).collect();
+        format!(r##"{{"$ref":"#/$defs/a{count}","$defs":{{"a0":{{"type":"object"}},{}}}}}"##, schemas.join(","))
+            .into_bytes()
+    }
+
+    #[test]
+    fn a_schema_that_would_take_for_ever_is_refused_at_once() {
+        let allowed = ConfigSchema::parse(&chain(40, |it| format!(r#"{{"allOf":[{it}]}}"#))).unwrap();
+        assert_eq!((allowed.faults("{}").len(), allowed.faults("1").len()), (0, 1));
+        for (schema, why) in [
+            (chain(40, |it| format!(r#"{{"allOf":[{it},{it}]}}"#)), "a million steps"),
+            (chain(40, |it| format!(r#"{{"not":{it},"dependentSchemas":{{"a":{it}}}}}"#)), "a million steps"),
+            (chain(3000, |it| format!(r#"{{"allOf":[{it}]}}"#)), "too many schemas"),
+            (br##"{"anyOf":[{"$ref":"#"},{"$ref":"#"}]}"##.to_vec(), "it refers to itself"),
+            (br##"{"$dynamicAnchor":"a","if":{"$dynamicRef":"#a"}}"##.to_vec(), "it refers to itself"),
+            (br##"{"$id":"https://a/b","not":{"$ref":"https://a/b#"}}"##.to_vec(), "it refers to itself"),
+            (br##"{"$defs":{"a b":{"$ref":"#/%24defs/a%20b"}},"$ref":"#/$defs/a b"}"##.to_vec(), "it refers to itself"),
+        ] {
+            let refused = ConfigSchema::parse(&schema).unwrap_err();
+            assert!(refused.contains(why), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_ordinary_recursive_schema_and_a_large_flat_one_are_used() {
+        let tree = br##"{"properties":{"name":{"type":"string"},"children":{"items":{"$ref":"#"}}}}"##;
+        let tree = ConfigSchema::parse(tree).unwrap();
+        assert_eq!(tree.faults(r#"{"children":[{"children":[{"name":1}]}]}"#).len(), 1);
+        let deep = format!("{}{}{}", r#"{"children":["#.repeat(50), r#"{"name":1}"#, "]}".repeat(50));
+        assert_eq!(tree.faults(&deep).len(), 1);
+        let rules = br##"{"$ref":"#rule","$defs":{"rule":{"$anchor":"rule","type":"object","properties":{
+            "all":{"items":{"$ref":"#rule"}},"any":{"items":{"$ref":"#rule"}},"not":{"$ref":"#rule"}}}}}"##;
+        let rules = ConfigSchema::parse(rules).unwrap();
+        let nested = format!("{}1{}", r#"{"all":[{"any":[{"not":"#.repeat(12), "}]}]}".repeat(12));
+        assert_eq!(rules.faults(&nested).len(), 1);
+        let properties: Vec<String> = (0..9000).map(|number| format!(r#""p{number}":{{"type":"string"}}"#)).collect();
+        let flat = format!(r#"{{"additionalProperties":false,"properties":{{{}}}}}"#, properties.join(","));
+        let flat = ConfigSchema::parse(flat.as_bytes()).unwrap();
+        assert_eq!(flat.faults(r#"{"p7":"a","p8":1,"q":2}"#).len(), 2);
+    }
+
+    #[test]
+    fn a_recursive_schema_that_doubles_is_used_for_a_shallow_config_only() {
+        let schema = br##"{"properties":{"a":{"allOf":[{"$ref":"#"},{"$ref":"#"}]}}}"##;
+        let schema = ConfigSchema::parse(schema).unwrap();
+        let config = |depth: usize| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+        assert!(schema.faults(&config(8)).is_empty());
+        assert!(schema.faults(&config(60))[0].contains("a million steps"));
     }
 }

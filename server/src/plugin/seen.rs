@@ -1,7 +1,9 @@
 //! Files that were read in full before: a component in Python has tens of megabytes, and a reload that changes none of them
 //! need not go over them again. A server forgets all this when it ends.
 //!
-//! What runs is what was compiled for a hash, and never a file that is only taken to be unchanged. Being mistaken here would mean going on with the old code, under its own hash.
+//! A change can go unseen until the next start: what is written through a shared mapping may leave the times as they were.
+//! What runs then is still the code that was compiled for the known hash, and never a file that is only taken to be
+//! unchanged.
 
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -16,7 +18,8 @@ use std::time::Duration;
 /// the file system's clock.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// What differs once a file was changed or replaced. Nobody but the system can set the time of the last change.
+/// What differs once a file was replaced or written to. Nobody but the system can set the time of the last change, and it
+/// need not do so for what is written through a shared mapping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stamp {
     device: u64,
@@ -37,7 +40,7 @@ impl Stamp {
         }
     }
 
-    /// Whether a later change is sure to show.
+    /// Whether the times are old enough for a later write to show in them.
     fn is_settled(&self, now_ms: u64) -> bool {
         let (seconds, nanos) = self.changed;
         let changed_ms = i128::from(seconds) * 1000 + i128::from(nanos) / 1_000_000;
@@ -71,10 +74,43 @@ impl Hashed {
     }
 }
 
-/// The files that were read in full, as they were then.
-#[derive(Debug, Default)]
-pub struct Seen {
-    hashes: Mutex<HashMap<PathBuf, (Stamp, [u8; 32])>>,
+/// The files that were read in full, and what is known of each as it was then.
+#[derive(Debug)]
+pub struct Seen<T = [u8; 32]> {
+    files: Mutex<HashMap<PathBuf, (Stamp, T)>>,
+}
+
+impl<T> Default for Seen<T> {
+    fn default() -> Self {
+        Self { files: Mutex::default() }
+    }
+}
+
+impl<T: Clone> Seen<T> {
+    /// What is known of a file; it is read only where it may have changed.
+    ///
+    /// - `now_ms`: milliseconds since 1970
+    /// - `read`: what is to be known of the file from now on, and what it holds beside that
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn look<B>(
+        &self,
+        path: &Path,
+        now_ms: u64,
+        read: impl FnOnce(&mut File) -> io::Result<(T, B)>,
+    ) -> io::Result<(T, Option<B>)> {
+        let mut file = File::open(path)?;
+        let stamp = Stamp::of(&file.metadata()?);
+        if let Some((_, known)) = lock(&self.files).get(path).filter(|(seen, _)| *seen == stamp) {
+            return Ok((known.clone(), None));
+        }
+        let (known, beside) = read(&mut file)?;
+        if stamp.is_settled(now_ms) && Stamp::of(&file.metadata()?) == stamp {
+            lock(&self.files).insert(path.to_owned(), (stamp, known.clone()));
+        }
+        Ok((known, Some(beside)))
+    }
 }
 
 impl Seen {
@@ -85,18 +121,12 @@ impl Seen {
     /// # Errors
     /// When it cannot be read.
     pub fn hash(&self, path: &Path, now_ms: u64) -> io::Result<Hashed> {
-        let mut file = File::open(path)?;
-        let stamp = Stamp::of(&file.metadata()?);
-        if let Some((_, sha256)) = lock(&self.hashes).get(path).filter(|(seen, _)| *seen == stamp) {
-            return Ok(Hashed { sha256: *sha256, bytes: None });
-        }
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        let sha256 = Sha256::digest(&bytes).into();
-        if stamp.is_settled(now_ms) && Stamp::of(&file.metadata()?) == stamp {
-            lock(&self.hashes).insert(path.to_owned(), (stamp, sha256));
-        }
-        Ok(Hashed { sha256, bytes: Some(bytes) })
+        let (sha256, bytes) = self.look(path, now_ms, |file| {
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes)?;
+            Ok((Sha256::digest(&bytes).into(), bytes))
+        })?;
+        Ok(Hashed { sha256, bytes })
     }
 }
 

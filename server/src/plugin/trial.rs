@@ -1,6 +1,7 @@
 //! A plugin's file outside of any server: tried by the conformance kit, and timed. The host interfaces stand on a table in
 //! memory, two made-up accounts and made-up signatures; the file itself is loaded as a server loads it.
 
+mod bare;
 mod bench;
 mod fixtures;
 mod folder;
@@ -16,15 +17,16 @@ use super::kept::Kept;
 use super::last_run::LastRun;
 use super::outbound::SystemResolver;
 use super::private_dir::sha256_hex;
-use super::registry::{Environment, builtins};
+use super::registry::{Environment, LoadedPlugin, builtins};
 use crate::clock::Clock;
 use crate::config::model::{NetworkGrant, PluginEntry, PluginLimits, PluginSource, SecretSource};
 use crate::entropy::Entropy;
+use bare::Bare;
 use folder::Folder;
 use pintle_plugin_api::conformance::{self, Report, SLOW_CALL, Subject, World, Worlds};
 use services::TrialServices;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 use upstream::Upstream;
 
@@ -51,14 +53,17 @@ pub enum TrialError {
 pub struct Trial {
     source: PluginSource,
     sha256: String,
+    bare: Bare,
     fixtures: TrialFixtures,
     folder: Folder,
     /// Of the whole world: what a plugin has kept is there when it is loaded anew.
     whole: Arc<TrialServices>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    /// Of every loading of the file.
+    /// Of every loading of the file, but where loading is timed.
     kept: Arc<Kept>,
+    /// What the plugin wants of the host: known once it was loaded.
+    wants: OnceLock<Vec<String>>,
     runtime: Handle,
 }
 
@@ -81,10 +86,11 @@ impl Trial {
         let source = PluginSource::of_file(file)
             .ok_or_else(|| refuse("a plugin's file ends in .pintle, .wasm, .so, .dylib or .dll".to_owned()))?;
         let folder = Folder::make(entropy.as_ref()).map_err(TrialError::Surroundings)?;
+        let bare = Bare::of(&source, &bytes, folder.path()).map_err(TrialError::Surroundings)?;
         let whole = TrialServices::new(World::Whole, &clock, &entropy).map_err(TrialError::Surroundings)?;
         let sha256 = sha256_hex(&bytes);
-        let (whole, kept) = (Arc::new(whole), Arc::default());
-        Ok(Self { source, sha256, fixtures, folder, whole, clock, entropy, kept, runtime })
+        let (whole, kept, wants) = (Arc::new(whole), Arc::default(), OnceLock::new());
+        Ok(Self { source, sha256, bare, fixtures, folder, whole, clock, entropy, kept, wants, runtime })
     }
 
     /// Of the file, as lower-case hex.
@@ -122,7 +128,8 @@ impl Trial {
         })
     }
 
-    fn environment(&self, world: World) -> Result<Environment, String> {
+    /// - `kept`: of earlier loadings
+    fn environment(&self, world: World, kept: Arc<Kept>) -> Result<Environment, String> {
         let services = match world {
             World::Whole => Arc::clone(&self.whole),
             _ => Arc::new(TrialServices::new(world, &self.clock, &self.entropy)?),
@@ -130,23 +137,57 @@ impl Trial {
         Ok(Environment {
             services,
             builtins: builtins(),
-            cache_dir: self.folder.path().to_owned(),
+            cache_dir: self.cache_dir()?,
             known_dir: None,
             resolver: Arc::new(SystemResolver),
             last_run: LastRun::default(),
-            kept: Arc::clone(&self.kept),
+            kept,
             variables: Vec::new(),
         })
     }
 
+    /// Compiled components are shared. A library has another folder each time: opened from a path where it was opened before,
+    /// it would be the same one, and remember all that it did.
+    fn cache_dir(&self) -> Result<PathBuf, String> {
+        if self.bare.is_library() { self.folder.empty() } else { Ok(self.folder.path().to_owned()) }
+    }
+
     fn loaded(&self, world: World, upstream: Option<Upstream>, reuse: u32) -> Result<LoadedSubject, String> {
         let entry = self.entry(world, upstream.as_ref(), reuse)?;
-        let environment = self.environment(world)?;
-        let load = |entry| self.runtime.block_on(load(entry, &environment)).map_err(|faults| faults.join("; "));
-        // What it wants is known once it is loaded; what it does not want is denied to it.
-        let entry = granted(entry.clone(), &load(entry)?.wants);
-        let loaded = load(entry.clone())?;
-        Ok(LoadedSubject::new(entry, loaded, environment, self.runtime.clone()).with_upstream(upstream))
+        self.loaded_in(self.environment(world, Arc::clone(&self.kept))?, entry, upstream)
+    }
+
+    /// As a server that starts loads it: of an earlier loading there is the compiled form, and nothing else.
+    fn started(&self, upstream: Option<Upstream>) -> Result<LoadedSubject, String> {
+        let entry = self.entry(World::Whole, upstream.as_ref(), 1)?;
+        self.loaded_in(self.environment(World::Whole, Arc::default())?, entry, upstream)
+    }
+
+    fn loaded_in(
+        &self,
+        environment: Environment,
+        entry: PluginEntry,
+        upstream: Option<Upstream>,
+    ) -> Result<LoadedSubject, String> {
+        // What it does not want is denied to it.
+        let wants = self.wants(&entry)?;
+        let entry = granted(entry, wants);
+        let loaded = self.load(entry.clone(), &environment)?;
+        let subject = LoadedSubject::new(entry, loaded, environment, self.runtime.clone());
+        Ok(subject.with_upstream(upstream).with_bare(self.bare.clone()))
+    }
+
+    fn wants(&self, entry: &PluginEntry) -> Result<&[String], String> {
+        if let Some(wants) = self.wants.get() {
+            return Ok(wants);
+        }
+        let environment = self.environment(World::Whole, Arc::clone(&self.kept))?;
+        let wants = self.load(entry.clone(), &environment)?.wants.clone();
+        Ok(self.wants.get_or_init(|| wants))
+    }
+
+    fn load(&self, entry: PluginEntry, environment: &Environment) -> Result<Arc<LoadedPlugin>, String> {
+        self.runtime.block_on(load(entry, environment)).map_err(|faults| faults.join("; "))
     }
 }
 

@@ -2,6 +2,7 @@
 //! it.
 
 use super::process::binary;
+use pintle::plugin::bundle::{Bundle, Part};
 use pintle::plugin::private_dir::sha256_hex;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,7 +42,20 @@ pub fn python() -> PathBuf {
         let interpreter = root().join("target/test-tools/componentize-py/bin/python");
         run(Command::new(interpreter).arg("build.py").current_dir(&project).stdout(std::process::Stdio::null()));
         std::fs::create_dir_all(root().join("target/plugins")).unwrap();
+        std::fs::copy(project.join("plugin.toml"), kept.with_extension("toml")).unwrap();
         std::fs::copy(project.join("dist/python.wasm"), &kept).unwrap();
     }
     kept
+}
+
+/// A bundle of one of these components, in `folder`.
+pub fn bundle(component: &Path, folder: &Path) -> PathBuf {
+    let beside = component.with_extension("toml");
+    let about = if beside.is_file() { beside } else { component.with_file_name("../plugin.toml") };
+    let contents = [(Part::PLUGIN_TOML, about.as_path()), (Part::COMPONENT, component)];
+    let contents = contents.map(|(part, file)| (part, std::fs::read(file).unwrap()));
+    let bundle = Bundle::new(contents.into_iter().collect()).unwrap();
+    let file = folder.join(bundle.file_name());
+    std::fs::write(&file, bundle.to_bytes()).unwrap();
+    file
 }

@@ -6,7 +6,7 @@ use crate::cli::exit::Failure;
 use crate::cli::open::Opening;
 use crate::cli::text;
 use pintle::config::model::PluginSource;
-use pintle::plugin::bundle::Code;
+use pintle::plugin::bundle::{BundleSignature, Code};
 use pintle::plugin::trial::{Figure, Trial, TrialFixtures, bench as time};
 use pintle_plugin_api::conformance::Report;
 use serde_json::{Value, json};
@@ -17,13 +17,14 @@ use tokio::runtime::Runtime;
 /// Runs the conformance kit and prints its report.
 pub fn test(open: &Opening, json: bool, options: PluginTrial) -> Result<(), Failure> {
     let runtime = runtime()?;
+    let signers = signers(&options.file)?;
     let (file, trial) = (options.file.clone(), prepare(open, options, &runtime)?);
     let report = trial.run();
     if json {
-        text::print_json(&as_json(&report, trial.sha256()));
+        text::print_json(&as_json(&report, trial.sha256(), &signers.unwrap_or_default()));
     } else {
-        let sha256 = trial.sha256();
-        text::print(&format!("{report}file    {}\nsha256  {sha256}\npintle  {VERSION}\n", file.display()));
+        let (sha256, signed) = (trial.sha256(), signers.as_deref().map(signed).unwrap_or_default());
+        text::print(&format!("{report}file    {}\nsha256  {sha256}\npintle  {VERSION}\n{signed}", file.display()));
     }
     let (failed, tried) =
         (report.failures().count(), report.outcomes.iter().filter(|outcome| outcome.not_tried.is_none()));
@@ -81,10 +82,32 @@ fn is_native(path: &Path) -> Result<bool, Failure> {
     })
 }
 
-fn as_json(report: &Report, sha256: &str) -> Value {
+/// The ids of the keys that have signed a bundle; none where the file is no bundle. Whether they are trusted is for the
+/// operator to say, but what was changed after it was signed is not even tried.
+fn signers(path: &Path) -> Result<Option<Vec<String>>, Failure> {
+    let Some(PluginSource::Bundle(path)) = PluginSource::of_file(path.to_owned()) else { return Ok(None) };
+    let bundle = file::read(&path)?;
+    let (valid, invalid): (Vec<&BundleSignature>, Vec<&BundleSignature>) =
+        bundle.signatures().iter().partition(|it| bundle.is_signed(it));
+    if let Some(invalid) = invalid.first() {
+        let why = format!("it was changed: the signature of {} is not one of it", invalid.key.id());
+        return Err(Failure::refused(format!("{}: {why}", path.display())));
+    }
+    Ok(Some(valid.into_iter().map(|signature| signature.key.id()).collect()))
+}
+
+fn signed(signers: &[String]) -> String {
+    if signers.is_empty() {
+        return "not signed\n".to_owned();
+    }
+    signers.iter().map(|id| format!("signed by {id}\n")).collect()
+}
+
+fn as_json(report: &Report, sha256: &str, signers: &[String]) -> Value {
     json!({
         "plugin": report.plugin,
         "sha256": sha256,
+        "signed_by": signers,
         "pintle": VERSION,
         "passed": report.passed(),
         "outcomes": report.outcomes,
@@ -104,4 +127,42 @@ fn table(figures: &[Figure]) -> String {
         })
     };
     text::table(&columns, &figures.iter().map(row).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pintle::entropy::SystemEntropy;
+    use pintle::keys::vendor::VendorKey;
+    use pintle::plugin::bundle::{Bundle, Part};
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn a_signature_that_is_not_one_of_the_bundle_is_refused() {
+        let (folder, key) = (tempfile::tempdir().unwrap(), VendorKey::generate(&SystemEntropy));
+        let toml = b"name = \"erp\"\nversion = \"1.0.0\"\nkinds = [\"user-verifier\"]\n".to_vec();
+        let contents = [(Part::PLUGIN_TOML, toml), (Part::COMPONENT, b"\0asm".to_vec())];
+        let mut bundle = Bundle::new(BTreeMap::from(contents)).unwrap();
+        let path = folder.path().join("erp.pintle");
+        let signers_of = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            signers(&path)
+        };
+        assert_eq!(signers_of(&bundle.to_bytes()).unwrap(), Some(Vec::new()));
+        bundle.sign(&key).unwrap();
+        let (mut bytes, id) = (bundle.to_bytes(), key.public().id());
+        assert_eq!(signers_of(&bytes).unwrap(), Some(vec![id.clone()]));
+        let signature = bundle.signatures()[0].signature;
+        let at = bytes.windows(signature.len()).position(|found| found == signature).unwrap();
+        bytes[at] ^= 1;
+        let refused = signers_of(&bytes).unwrap_err().to_string();
+        assert!(refused.contains(&format!("it was changed: the signature of {id} is not one of it")), "{refused}");
+        assert_eq!(signers(Path::new("erp.wasm")).unwrap(), None);
+    }
+
+    #[test]
+    fn every_signer_has_a_line() {
+        assert_eq!(signed(&[]), "not signed\n");
+        assert_eq!(signed(&["a".to_owned(), "b".to_owned()]), "signed by a\nsigned by b\n");
+    }
 }

@@ -13,6 +13,8 @@ use std::process::Command;
 pub(super) struct Package {
     directory: PathBuf,
     name: String,
+    /// A name alone may be a dependency's as well.
+    id: String,
     /// As in file names, with underscores.
     library: String,
     has_export: bool,
@@ -27,6 +29,7 @@ struct Metadata {
 
 #[derive(Deserialize)]
 struct MetadataPackage {
+    id: String,
     name: String,
     manifest_path: PathBuf,
     targets: Vec<MetadataTarget>,
@@ -84,6 +87,7 @@ impl Package {
             library: library.name.replace('-', "_"),
             has_export: package.features.contains_key("export"),
             name: package.name,
+            id: package.id,
             target_dir,
         })
     }
@@ -129,7 +133,7 @@ impl Package {
 
     fn rustc(&self, toolchain: &Toolchain, options: &BuildOptions, target_dir: &Path) -> Command {
         let mut command = toolchain.cargo(&self.directory);
-        command.args(["rustc", "--release", "--lib", "--crate-type", "cdylib", "--package", &self.name]);
+        command.args(["rustc", "--release", "--lib", "--crate-type", "cdylib", "--package", &self.id]);
         command.arg("--target-dir").arg(target_dir);
         command.args(options.offline.then_some("--offline")).args(options.locked.then_some("--locked"));
         command.env("CARGO_PROFILE_RELEASE_DEBUG", "false").env("CARGO_PROFILE_RELEASE_STRIP", "debuginfo");

@@ -1,5 +1,6 @@
 use super::*;
 use crate::entropy::SystemEntropy;
+use sha2::{Digest as _, Sha256};
 
 const TOML: &str = "name = \"erp\"\nversion = \"1.2.0\"\nkinds = [\"user-verifier\"]\nwants = [\"http\"]\n";
 
@@ -41,6 +42,8 @@ fn a_bundle_comes_back_as_it_was_made() {
     assert_eq!(read.signed_by(&[foreign.public()]), None);
     let names: Vec<&str> = read.parts().map(|(part, ..)| part.name()).collect();
     assert_eq!(names, ["component.wasm", "config.schema.json", "plugin.toml"]);
+    let component: Option<[u8; 32]> = Some(Sha256::digest(b"\0asm component").into());
+    assert_eq!((read.sha256(Part::COMPONENT), read.sha256(Part::README)), (component, None));
 }
 
 #[test]
@@ -84,14 +87,17 @@ fn every_flipped_bit_is_refused_or_leaves_no_signature_that_counts() {
 #[test]
 fn a_signature_over_other_contents_or_of_another_domain_does_not_count() {
     let key = key();
-    let signature = signed(&[&key]).signatures;
+    let signatures = signed(&[&key]).signatures().to_vec();
     let mut contents = contents();
     contents.insert(Part::COMPONENT, b"\0asm swapped".to_vec());
-    let swapped = Bundle { signatures: signature, ..Bundle::new(contents).unwrap() };
+    let mut swapped = Bundle::new(contents).unwrap();
+    swapped.head.signatures = signatures;
     let read = Bundle::parse(&swapped.to_bytes()).unwrap();
     assert_eq!(read.signed_by(&[key.public()]), None);
     let bare = BundleSignature { key: key.public(), signature: key.sign(&bundle().manifest) };
-    assert_eq!(Bundle { signatures: vec![bare], ..bundle() }.signed_by(&[key.public()]), None);
+    let mut other = bundle();
+    other.head.signatures = vec![bare];
+    assert_eq!(other.signed_by(&[key.public()]), None);
 }
 
 /// The bytes of a valid bundle with something changed.

@@ -9,7 +9,7 @@ fn changed_ms(path: &Path) -> u64 {
 #[test]
 fn a_file_is_read_again_once_it_was_changed_or_replaced() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, seen) = (folder.path().join("a.wasm"), Seen::default());
+    let (path, seen) = (folder.path().join("a.wasm"), <Seen>::default());
     fs::write(&path, "one").unwrap();
     let later = changed_ms(&path) + 2_000;
     let found = |seen: &Seen| seen.hash(&path, later).map(|hashed| (hashed.sha256, hashed.bytes)).unwrap();
@@ -31,7 +31,7 @@ fn a_file_is_read_again_once_it_was_changed_or_replaced() {
 #[test]
 fn a_file_that_was_changed_a_moment_ago_is_read_every_time() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, seen) = (folder.path().join("a.wasm"), Seen::default());
+    let (path, seen) = (folder.path().join("a.wasm"), <Seen>::default());
     fs::write(&path, "one").unwrap();
     let changed = changed_ms(&path);
     // A clock that is behind the file's counts as no time at all.
@@ -42,4 +42,19 @@ fn a_file_that_was_changed_a_moment_ago_is_read_every_time() {
     }
     assert!(seen.hash(&path, changed + 2_000).unwrap().bytes.is_some());
     assert!(seen.hash(&path, changed + 2_000).unwrap().bytes.is_none());
+}
+
+#[test]
+fn what_is_known_of_a_file_stays_and_what_it_holds_beside_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, seen) = (folder.path().join("a.pintle"), Seen::<u64>::default());
+    fs::write(&path, "one").unwrap();
+    let later = changed_ms(&path) + 2_000;
+    let length = |file: &mut File| -> io::Result<(u64, &'static str)> { Ok((file.metadata()?.len(), "beside")) };
+    assert_eq!(seen.look(&path, later, length).unwrap(), (3, Some("beside")));
+    let unread = |_: &mut File| -> io::Result<(u64, &'static str)> { panic!("it is as it was") };
+    assert_eq!(seen.look(&path, later, unread).unwrap(), (3, None));
+    fs::write(&path, "two").unwrap();
+    let refused = |_: &mut File| -> io::Result<(u64, &'static str)> { Err(io::Error::other("no")) };
+    assert!(seen.look(&path, changed_ms(&path) + 2_000, refused).is_err());
 }

@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 /// Each function is called for so long, and as often as that takes.
 const BUDGET: Duration = Duration::from_secs(1);
 const MOST_CALLS: usize = 5_000;
+/// A library that was opened stays in the process, and each load opens it anew.
+const MOST_LOADS: usize = 100;
 /// Calls that are not counted: caches fill.
 const WARM_UP: usize = 3;
 
 /// The calls of one function.
 #[derive(Clone, Debug, Serialize)]
 pub struct Figure {
-    /// The WIT function; `load` is from the file to the first answer, with the compiled form cached.
+    /// The WIT function; `load` is from the file to the first answer, by `lifecycle.health`, with the compiled form cached.
     pub function: &'static str,
     /// Calls of one Wasm instance: 1 is a fresh one for each. A native library has one instance.
     pub reuse: u32,
@@ -40,15 +42,20 @@ pub fn bench(trial: &Trial) -> Result<Vec<Figure>, String> {
     let upstream = || trial.fixtures.upstream.clone().map(Upstream::Named);
     let fixtures = trial.fixtures.kit(trial.fixtures.upstream.as_deref());
     let mut figures = Vec::new();
-    let mut loads = || trial.loaded(World::Whole, upstream(), 1).is_ok();
-    figures.extend(time("load", 1, &mut loads));
+    let ctx = fixtures.context();
+    let load = || {
+        let subject = trial.started(upstream()).ok()?;
+        subject.health(&ctx).ok()?;
+        Some(subject)
+    };
+    figures.extend(time("load", 1, MOST_LOADS, load));
     for reuse in [1, 128] {
         let subject = trial.loaded(World::Whole, upstream(), reuse)?;
         let manifest = subject.manifest().map_err(|error| error.to_string())?;
         for (function, call) in functions(&fixtures) {
             let kind = function.split('.').next().unwrap_or_default();
             if kind == "lifecycle" || manifest.kinds.iter().any(|exported| exported == kind) {
-                figures.extend(time(function, reuse, &mut || call(&subject).is_ok()));
+                figures.extend(time(function, reuse, MOST_CALLS, || call(&subject).ok()));
             }
         }
     }
@@ -99,19 +106,21 @@ fn functions(fixtures: &Fixtures) -> Vec<Function<'_>> {
     ]
 }
 
-/// None where a call fails.
+/// None where a call fails. Putting away what a call gives is not timed.
+///
+/// - `most`: calls that are counted
 #[expect(clippy::disallowed_methods, reason = "a benchmark is about the machine's time")]
-fn time(function: &'static str, reuse: u32, call: &mut dyn FnMut() -> bool) -> Option<Figure> {
+fn time<T>(function: &'static str, reuse: u32, most: usize, call: impl Fn() -> Option<T>) -> Option<Figure> {
     for _ in 0..WARM_UP {
-        call().then_some(())?;
+        call()?;
     }
     let (begun, mut taken) = (Instant::now(), Vec::new());
-    while taken.len() < MOST_CALLS && begun.elapsed() < BUDGET {
+    while taken.len() < most && begun.elapsed() < BUDGET {
         let started = Instant::now();
-        call().then_some(())?;
+        let _given = call()?;
         taken.push(started.elapsed());
     }
-    let elapsed = begun.elapsed();
+    let elapsed: Duration = taken.iter().sum();
     taken.sort_unstable();
     let at = |share: usize| taken.get(taken.len() * share / 100).or(taken.last()).copied().unwrap_or_default();
     Some(Figure {

@@ -1,5 +1,6 @@
 //! A loaded plugin as the conformance kit calls it.
 
+use super::bare::Bare;
 use super::upstream::Upstream;
 use crate::config::model::{PluginEntry, Trust};
 use crate::plugin::registry::{Environment, LoadedPlugin, Registry};
@@ -35,6 +36,8 @@ pub struct LoadedSubject {
     plugin: Arc<LoadedPlugin>,
     environment: Environment,
     runtime: Handle,
+    /// What is asked about a config; the entry's own file where there is none.
+    bare: Option<Bare>,
     /// Held for as long as the plugin may talk to it.
     _upstream: Option<Upstream>,
 }
@@ -44,11 +47,15 @@ impl LoadedSubject {
     /// - `runtime`: the calls block on it, so they must not come from its own threads
     #[must_use]
     pub const fn new(entry: PluginEntry, plugin: Arc<LoadedPlugin>, environment: Environment, runtime: Handle) -> Self {
-        Self { entry, plugin, environment, runtime, _upstream: None }
+        Self { entry, plugin, environment, runtime, bare: None, _upstream: None }
     }
 
     pub(super) fn with_upstream(self, upstream: Option<Upstream>) -> Self {
         Self { _upstream: upstream, ..self }
+    }
+
+    pub(super) fn with_bare(self, bare: Bare) -> Self {
+        Self { bare: Some(bare), ..self }
     }
 
     /// The plugin itself.
@@ -86,6 +93,10 @@ impl Subject for LoadedSubject {
     fn validate_config(&self, config_json: &str) -> Result<Vec<String>, PluginError> {
         // One that is not required is loaded without its code where that fails: only faults of the config are errors.
         let entry = PluginEntry { config_json: config_json.to_owned(), required: false, ..self.entry.clone() };
+        let entry = match self.bare.clone() {
+            Some(Bare { source, sha256 }) => PluginEntry { source, sha256: Some(sha256), ..entry },
+            None => entry,
+        };
         match self.runtime.block_on(load(entry, &self.environment)) {
             Err(faults) => Ok(faults),
             Ok(plugin) => plugin.failure().map_or(Ok(Vec::new()), |why| Err(PluginError::Internal(why.to_owned()))),

@@ -10,7 +10,8 @@ fn trial(name: &str, bytes: &[u8], fixtures: TrialFixtures, runtime: &Handle) ->
     let file = folder.path().join(name);
     std::fs::write(&file, bytes).unwrap();
     // Only what is loaded later needs the file to stay.
-    let file = if name.ends_with(".wasm") { folder.keep().join(name) } else { file };
+    let is_loaded = [".wasm", ".pintle"].iter().any(|ending| name.ends_with(ending));
+    let file = if is_loaded { folder.keep().join(name) } else { file };
     Trial::new(&file, fixtures, Arc::new(SystemClock::new()), Arc::new(SystemEntropy), runtime.clone())
 }
 
@@ -35,6 +36,47 @@ fn a_file_of_another_kind_is_refused() {
         error.to_string().ends_with("x.txt: a plugin's file ends in .pintle, .wasm, .so, .dylib or .dll"),
         "{error}"
     );
+}
+
+#[test]
+fn a_library_is_opened_from_another_folder_each_time_and_a_component_compiled_once() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let folders = |name: &str| {
+        let trial = trial(name, b"code", TrialFixtures::default(), runtime.handle()).unwrap();
+        let folder = || trial.environment(World::Whole, Arc::clone(&trial.kept)).unwrap().cache_dir;
+        let (one, other) = (folder(), folder());
+        assert!(one.is_dir() && other.is_dir() && [&one, &other].iter().all(|it| it.starts_with(trial.folder.path())));
+        (one, other)
+    };
+    let (one, other) = folders("x.so");
+    assert_ne!(one, other);
+    assert!(!one.exists() && !other.exists(), "they go with the trial");
+    let (one, other) = folders("x.wasm");
+    assert_eq!(one, other);
+}
+
+#[cfg(feature = "wasm")]
+#[test]
+fn the_plugin_in_a_bundle_is_asked_about_a_config_past_the_schema() {
+    use crate::plugin::bundle::{Bundle, Part};
+    use crate::plugin::wasm::guests::{Guest, component, wit};
+    use std::collections::BTreeMap;
+    let toml = b"name = \"text\"\nversion = \"1.0.0\"\nkinds = [\"user-verifier\"]\n".to_vec();
+    let contents = BTreeMap::from([
+        (Part::PLUGIN_TOML, toml),
+        (Part::CONFIG_SCHEMA, br#"{"type":"object","additionalProperties":false}"#.to_vec()),
+        (Part::COMPONENT, component(&wit(), &Guest::counting())),
+    ]);
+    let bundle = Bundle::new(contents).unwrap().to_bytes();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let trial = |fixtures| trial("text.pintle", &bundle, fixtures, runtime.handle()).unwrap();
+    let typo = r#"{"typo":1}"#;
+    let whole = trial(TrialFixtures::default());
+    let subject = whole.loaded(World::Whole, None, 1).unwrap();
+    assert_eq!(subject.validate_config(typo), Ok(Vec::new()), "the guest takes anything");
+    let refused = trial(TrialFixtures::default().with_config_json(typo).unwrap());
+    let why = refused.loaded(World::Whole, None, 1).err().unwrap();
+    assert!(why.contains("the plugin's schema allows nothing here"), "{why}");
 }
 
 #[test]

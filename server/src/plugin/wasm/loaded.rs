@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn a_component_stays_for_as_long_as_each_loading_asks_for_it() {
         let engine = Engine::default();
-        let component = Component::new(&engine, "(component)").unwrap();
+        let component = Component::from_binary(&engine, &wat::parse_str("(component)").unwrap()).unwrap();
         let loaded = Loaded::default();
         let (used, unused) = ([1; 32], [2; 32]);
         loaded.put(&used, &component);

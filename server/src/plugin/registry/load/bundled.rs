@@ -3,48 +3,58 @@
 use super::{Failure, Loader, PackagingKind, Ready, Release, allowed, blocking, config_faults};
 use crate::config::model::PluginEntry;
 use crate::keys::vendor::PublicKey;
-use crate::plugin::bundle::{Bundle, Code as Contents, MAX_BUNDLE_BYTES, Part, host_target};
+use crate::plugin::bundle::{Head, Part, host_target};
+use crate::plugin::kept::{self, Contents};
 use crate::plugin::own_code::Code;
-use crate::plugin::private_dir::{hex, sha256_hex};
-use sha2::{Digest, Sha256};
-use std::io::Read as _;
-use std::path::Path;
+use crate::plugin::private_dir::hex;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 impl Loader<'_> {
     pub(super) async fn bundle(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
-        let bytes = read(path).await?;
-        let hash: [u8; 32] = Sha256::digest(&bytes).into();
-        let code = Code::File(hash);
-        let ready = self.opened(name, entry, bytes, &hex(&hash)).await.map_err(|failure| failure.of(code))?;
-        Ok(Ready { code, ..ready })
+        let (path, kept) = (path.to_owned(), Arc::clone(&self.environment.kept));
+        let (opening, now_ms) = (path.clone(), self.environment.services.now_ms());
+        let (opened, contents) =
+            blocking(move || kept.bundle(&opening, now_ms).map_err(|error| error.to_string())).await?;
+        let code = Code::File(opened.sha256);
+        let found = hex(&opened.sha256);
+        let ready = match opened.head {
+            Ok(head) => self.opened(name, entry, head, Parts { path, contents }, &found).await,
+            Err(why) => Err(Failure::from(why)),
+        };
+        Ok(Ready { code, ..ready.map_err(|failure| failure.of(code))? })
     }
 
-    async fn opened(&self, name: &str, entry: &PluginEntry, bytes: Vec<u8>, found: &str) -> Result<Ready, Failure> {
-        let bundle = blocking(move || Bundle::parse(&bytes).map_err(|error| error.to_string())).await?;
-        self.vouch(entry, &bundle, found)?;
+    async fn opened(
+        &self,
+        name: &str,
+        entry: &PluginEntry,
+        head: Arc<Head>,
+        parts: Parts,
+        found: &str,
+    ) -> Result<Ready, Failure> {
+        self.vouch(entry, &head, found)?;
         if !entry.allow_downgrade {
-            self.environment.last_run.admit(name, &bundle.about().name, bundle.version())?;
+            self.environment.last_run.admit(name, &head.about().name, head.version())?;
         }
-        let faults = bundle.schema().map(|schema| schema.faults(&entry.config_json)).unwrap_or_default();
+        let (checked, config) = (Arc::clone(&head), entry.config_json.clone());
+        let check = move || Ok(checked.schema().map(|schema| schema.faults(&config)).unwrap_or_default());
+        let faults = blocking(check).await?;
         if !faults.is_empty() {
             return Err(config_faults(faults));
         }
-        let ready = match bundle.code() {
-            Contents::Component(component) => self.bundled_component(name, entry, component.to_vec()).await?,
-            Contents::Libraries => self.bundled_library(name, entry, &bundle).await?,
+        let (ready, packaging) = match head.sha256(Part::COMPONENT) {
+            Some(sha256) => (self.bundled_component(name, entry, parts, sha256).await?, PackagingKind::Wasm),
+            None => (self.bundled_library(name, entry, &head, parts).await?, PackagingKind::Native),
         };
-        check_manifest(&bundle, &ready)?;
-        let packaging = match bundle.code() {
-            Contents::Component(_) => PackagingKind::Wasm,
-            Contents::Libraries => PackagingKind::Native,
-        };
-        let release = Release { plugin: bundle.about().name.clone(), version: bundle.version().clone(), packaging };
+        check_manifest(&head, &ready)?;
+        let release = Release { plugin: head.about().name.clone(), version: head.version().clone(), packaging };
         Ok(Ready { release: Some(release), ..ready })
     }
 
     /// A bundle is vouched for by the hash in its entry, or else by a key of `[trust]`. A hash that is another counts
     /// even against a trusted key: the operator named one file.
-    fn vouch(&self, entry: &PluginEntry, bundle: &Bundle, found: &str) -> Result<(), Failure> {
+    fn vouch(&self, entry: &PluginEntry, bundle: &Head, found: &str) -> Result<(), Failure> {
         if let Some(expected) = &entry.sha256 {
             let same = found.eq_ignore_ascii_case(expected);
             return if same { Ok(()) } else { Err(format!("its sha256 is {found}, the entry says another").into()) };
@@ -63,37 +73,73 @@ impl Loader<'_> {
     }
 
     #[cfg(feature = "wasm")]
-    async fn bundled_component(&self, name: &str, entry: &PluginEntry, component: Vec<u8>) -> Result<Ready, Failure> {
+    async fn bundled_component(
+        &self,
+        name: &str,
+        entry: &PluginEntry,
+        parts: Parts,
+        sha256: [u8; 32],
+    ) -> Result<Ready, Failure> {
         let (wasm, host) = (self.wasm()?, self.host(name, entry, allowed(entry)?)?);
-        let sha256 = Sha256::digest(&component).into();
-        Self::guest(wasm, move || Ok(component), sha256, entry, host).await
+        Self::guest(wasm, move || parts.take(Part::COMPONENT, sha256), sha256, entry, host).await
     }
 
     #[cfg(not(feature = "wasm"))]
-    async fn bundled_component(&self, _: &str, _: &PluginEntry, _: Vec<u8>) -> Result<Ready, Failure> {
+    async fn bundled_component(&self, _: &str, _: &PluginEntry, _: Parts, _: [u8; 32]) -> Result<Ready, Failure> {
         Err(Failure::Config(vec!["source: this server was built without the Wasm host".to_owned()]))
     }
 
-    async fn bundled_library(&self, name: &str, entry: &PluginEntry, bundle: &Bundle) -> Result<Ready, Failure> {
+    async fn bundled_library(
+        &self,
+        name: &str,
+        entry: &PluginEntry,
+        head: &Head,
+        parts: Parts,
+    ) -> Result<Ready, Failure> {
         if !self.trust.native {
             let why = "source: the bundle has a native plugin, which needs `native = true` in [trust]";
             return Err(Failure::Config(vec![why.to_owned()]));
         }
-        let library = host_target().and_then(Part::library).and_then(|part| bundle.part(part));
-        let library = library.ok_or_else(|| {
-            let parts: Vec<&str> =
-                bundle.parts().map(|(part, ..)| part.name()).filter(|it| it.starts_with("lib/")).collect();
-            format!("it has no library for {}, but {}", host_target().unwrap_or("this machine"), parts.join(", "))
+        let part = host_target().and_then(Part::library);
+        let library = part.and_then(|part| Some((part, head.sha256(part)?)));
+        let (part, sha256) = library.ok_or_else(|| {
+            let names: Vec<&str> =
+                head.parts().map(|(part, ..)| part.name()).filter(|it| it.starts_with("lib/")).collect();
+            format!("it has no library for {}, but {}", host_target().unwrap_or("this machine"), names.join(", "))
         })?;
         let host = self.host(name, entry, allowed(entry)?)?;
+        let bytes = blocking(move || parts.take(part, sha256)).await?;
         // Vouched for with the bundle.
-        let code = Code::File(Sha256::digest(library).into());
-        self.library(library.to_vec(), code, sha256_hex(library), host).await
+        self.library(bytes, Code::File(sha256), hex(&sha256), host).await
     }
 }
 
+/// The contents of a bundle's file, where it was read.
+struct Parts {
+    path: PathBuf,
+    contents: Option<Contents>,
+}
+
+impl Parts {
+    /// The part of this hash, for which the file is read where it was not. Blocks for as long as that takes.
+    fn take(self, part: Part, sha256: [u8; 32]) -> Result<Vec<u8>, String> {
+        let mut contents = match self.contents {
+            Some(contents) => contents,
+            None => read_again(&self.path, part, sha256)?,
+        };
+        contents.remove(&part).ok_or_else(|| format!("it has no {part}"))
+    }
+}
+
+/// What was vouched for is the part of this hash: another file may stand there by now.
+fn read_again(path: &Path, part: Part, sha256: [u8; 32]) -> Result<Contents, String> {
+    let (opened, contents) = kept::read_bundle(path).map_err(|error| error.to_string())?;
+    let found = opened.head?.sha256(part);
+    if found == Some(sha256) { Ok(contents) } else { Err("it was changed while it was loaded".to_owned()) }
+}
+
 /// What was signed and what runs say the same of the plugin.
-fn check_manifest(bundle: &Bundle, ready: &Ready) -> Result<(), Failure> {
+fn check_manifest(bundle: &Head, ready: &Ready) -> Result<(), Failure> {
     let (about, manifest) = (bundle.about(), &ready.manifest);
     let mut kinds: Vec<&str> = ready.kinds.iter().map(|kind| kind.name()).collect();
     let mut named: Vec<&str> = about.kinds.iter().map(String::as_str).collect();
@@ -109,16 +155,4 @@ fn check_manifest(bundle: &Bundle, ready: &Ready) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-/// The bytes of a file that is no larger than a bundle may be.
-async fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    let path = path.to_owned();
-    blocking(move || {
-        let mut bytes = Vec::new();
-        let file = std::fs::File::open(&path).map_err(|error| error.to_string())?;
-        file.take(MAX_BUNDLE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-        Ok(bytes)
-    })
-    .await
 }

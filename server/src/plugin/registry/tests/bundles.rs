@@ -162,3 +162,47 @@ async fn a_library_in_a_bundle_needs_trust_in_native_plugins_and_one_for_this_ta
     let refused = refusal(&sealed(&contents), native(), |_| {}).await;
     assert!(refused.contains("the system's loader refuses it"), "the one for this target was taken: {refused}");
 }
+
+/// Loads what is at `path` as the plugin `text`, as a reload of the same server does; what is wrong, if anything.
+async fn reload(path: &std::path::Path, trust: &Trust, environment: &Environment) -> Option<String> {
+    let entry = PluginEntry { required: true, ..PluginEntry::new(PluginSource::Bundle(path.to_owned())) };
+    let loaded = Registry::load(&BTreeMap::from([("text".to_owned(), entry)]), trust, environment).await;
+    loaded.err().map(|errors| errors[0].why.clone())
+}
+
+/// The clock of tests stands long before any file was written: what is to be known of one is learnt here.
+fn is_read(path: &std::path::Path, environment: &Environment) -> bool {
+    environment.kept.bundle(path, u64::MAX).unwrap().1.is_some()
+}
+
+#[tokio::test]
+async fn a_bundle_that_is_as_it_was_is_not_read_again_but_vouched_for_again() {
+    let (vendor, folder) = (key(), tempfile::tempdir().unwrap());
+    let (path, environment) = (folder.path().join("text.pintle"), environment(&folder));
+    std::fs::write(&path, signed(TOML, &vendor).to_bytes()).unwrap();
+    assert!(is_read(&path, &environment) && !is_read(&path, &environment));
+    let refused = reload(&path, &Trust::default(), &environment).await.unwrap();
+    assert!(refused.contains("no key of trust.keys"), "{refused}");
+    assert_eq!(reload(&path, &trusting(&vendor), &environment).await, None, "its component is read for the compiler");
+    let refused = reload(&path, &trusting(&key()), &environment).await.unwrap();
+    assert!(refused.contains("no key of trust.keys"), "{refused}");
+    assert!(!is_read(&path, &environment));
+}
+
+#[tokio::test]
+async fn a_bundle_that_was_replaced_by_one_of_its_length_is_read_again() {
+    let (vendor, foreign, folder) = (key(), key(), tempfile::tempdir().unwrap());
+    let (path, environment) = (folder.path().join("text.pintle"), environment(&folder));
+    let (own, other) = (signed(TOML, &vendor).to_bytes(), signed(TOML, &foreign).to_bytes());
+    assert_eq!(own.len(), other.len());
+    std::fs::write(&path, own).unwrap();
+    assert!(is_read(&path, &environment));
+    assert_eq!(reload(&path, &trusting(&vendor), &environment).await, None);
+    let new = folder.path().join("new");
+    std::fs::write(&new, other).unwrap();
+    std::fs::rename(&new, &path).unwrap();
+    let refused = reload(&path, &trusting(&vendor), &environment).await.unwrap();
+    assert!(refused.contains(&foreign.public().id()), "{refused}");
+    std::fs::write(&path, b"no bundle").unwrap();
+    assert!(reload(&path, &trusting(&vendor), &environment).await.unwrap().contains("it is no plugin bundle"));
+}

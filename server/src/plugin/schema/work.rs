@@ -1,0 +1,266 @@
+//! How much work a schema makes. The validator follows every reference each time that it meets one, so that forty schemas,
+//! each of which refers to the one before twice, take it 2^40 steps, and none of them can be ended.
+//!
+//! The steps are counted beforehand, once for each schema and each value of the config, whatever leads there. Where the
+//! count is not exact it is too high.
+
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::ptr;
+
+/// The most schemas that are applied to one config, each counted as often as it is applied. It takes the validator about a
+/// second; a schema of the largest size without references has less than a tenth of it.
+const MAX_STEPS: u64 = 1_000_000;
+/// How many schemas may be within each other while one is applied: the validator calls itself for each.
+const MAX_DEPTH: usize = 512;
+/// References to one name may mean several schemas.
+const MAX_EDGES: usize = 500_000;
+
+const TOO_MANY: &str = "it takes more than a million steps";
+const TOO_DEEP: &str = "it refers to itself without going into the config, or through too many schemas";
+const NO_SCHEMA: &str = "it refers to what is not in it";
+
+/// Keywords whose schemas are applied to the same value.
+const HERE: [&str; 5] = ["not", "if", "then", "else", "contentSchema"];
+/// The same, in a list.
+const LISTS_HERE: [&str; 3] = ["allOf", "anyOf", "oneOf"];
+/// The same, by name.
+const MAPS_HERE: [&str; 2] = ["dependentSchemas", "dependencies"];
+/// Keywords whose schema or list of schemas is applied to what is in the value.
+const BELOW: [&str; 8] = [
+    "items",
+    "prefixItems",
+    "additionalItems",
+    "contains",
+    "additionalProperties",
+    "propertyNames",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+];
+const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+
+/// Which other schemas a schema applies; as numbers.
+#[derive(Debug, Default)]
+struct Node {
+    /// To the same value.
+    here: Vec<usize>,
+    /// To the value of a key.
+    named: HashMap<String, usize>,
+    /// To what is in the value.
+    below: Vec<usize>,
+}
+
+/// The schemas that can be reached from the root, which is the first.
+#[derive(Debug)]
+pub(super) struct Work(Vec<Node>);
+
+impl Work {
+    /// - `schema`: the whole, which the validator takes
+    ///
+    /// # Errors
+    /// Where a reference leads nowhere, or applying one of its schemas to any value takes too much.
+    pub(super) fn of(schema: &Value) -> Result<Self, &'static str> {
+        let mut names = Names { resources: vec![schema], ..Names::default() };
+        names.collect(schema, true);
+        let work = Self(Graph::build(schema, &names)?);
+        let mut count = Count { nodes: &work.0, known: HashMap::new() };
+        // A scalar has nothing in it: what is counted is what every value takes.
+        (0..work.0.len()).try_for_each(|node| count.apply(node, &Value::Null, 0).map(drop))?;
+        Ok(work)
+    }
+
+    /// Whether the schema can be applied to this config.
+    ///
+    /// # Errors
+    /// Where it takes too much.
+    pub(super) fn admit(&self, config: &Value) -> Result<(), &'static str> {
+        Count { nodes: &self.0, known: HashMap::new() }.apply(0, config, 0).map(drop)
+    }
+}
+
+/// What references can name.
+#[derive(Default)]
+struct Names<'a> {
+    /// The root, and whatever has an `$id`.
+    resources: Vec<&'a Value>,
+    has_ids: bool,
+    anchors: HashMap<&'a str, Vec<&'a Value>>,
+}
+
+impl<'a> Names<'a> {
+    fn collect(&mut self, value: &'a Value, is_root: bool) {
+        if let Value::Object(object) = value {
+            if object.get("$id").is_some_and(Value::is_string) {
+                self.has_ids = true;
+                self.resources.extend((!is_root).then_some(value));
+            }
+            for anchor in ["$anchor", "$dynamicAnchor"].iter().filter_map(|key| object.get(*key)?.as_str()) {
+                self.anchors.entry(anchor).or_default().push(value);
+            }
+        }
+        contents(value).for_each(|(_, inner)| self.collect(inner, false));
+    }
+
+    /// What a reference may mean. Base URIs are not resolved: it is looked for in every resource, which finds too much
+    /// only where one schema has several `$id`s. A dynamic one means whichever of the anchors is outermost.
+    fn find(&self, reference: &str) -> Result<Vec<&'a Value>, &'static str> {
+        let (document, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+        // The validator knows the drafts' own schemas, which nobody has counted.
+        let is_foreign = !self.has_ids || document.contains('%') || document.to_lowercase().contains("json-schema.org");
+        if !document.is_empty() && is_foreign {
+            return Err("it refers to another document");
+        }
+        let decoded = percent_decoded(fragment).ok_or(NO_SCHEMA)?;
+        let found: Vec<&Value> = if decoded.is_empty() {
+            self.resources.clone()
+        } else if decoded.starts_with('/') {
+            self.resources.iter().filter_map(|resource| at(resource, &decoded)).collect()
+        } else {
+            self.anchors.get(fragment).cloned().unwrap_or_default()
+        };
+        if found.is_empty() { Err(NO_SCHEMA) } else { Ok(found) }
+    }
+}
+
+/// Behind a JSON pointer (RFC 6901), as the validator reads it.
+fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+    pointer.split('/').skip(1).try_fold(value, |value, token| match value {
+        Value::Object(object) => object.get(&token.replace("~1", "/").replace("~0", "~")),
+        Value::Array(items) => items.get(token.parse::<usize>().ok()?),
+        _ => None,
+    })
+}
+
+/// RFC 3986 §2.1; none where it is no UTF-8.
+fn percent_decoded(text: &str) -> Option<String> {
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let [first, after @ ..] = rest {
+        let hex = (*first == b'%').then(|| after.get(..2)).flatten();
+        let decoded = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(decoded.unwrap_or(*first));
+        rest = if decoded.is_some() { &after[2..] } else { after };
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// What is directly in a value, with its key where it has one.
+fn contents(value: &Value) -> Box<dyn Iterator<Item = (Option<&str>, &Value)> + '_> {
+    match value {
+        Value::Object(object) => Box::new(object.iter().map(|(key, value)| (Some(key.as_str()), value))),
+        Value::Array(items) => Box::new(items.iter().map(|value| (None, value))),
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+/// Numbers schemas as they are met.
+#[derive(Default)]
+struct Graph<'a> {
+    numbers: HashMap<*const Value, usize>,
+    met: Vec<&'a Value>,
+    edges: usize,
+}
+
+impl<'a> Graph<'a> {
+    fn build(schema: &'a Value, names: &Names<'a>) -> Result<Vec<Node>, &'static str> {
+        let (mut graph, mut nodes) = (Self::default(), Vec::new());
+        graph.number(schema);
+        while let Some(schema) = graph.met.get(nodes.len()).copied() {
+            let node = match schema {
+                Value::Object(keywords) => graph.node(keywords, names)?,
+                _ => Node::default(),
+            };
+            nodes.push(node);
+            if graph.edges > MAX_EDGES {
+                return Err(TOO_MANY);
+            }
+        }
+        Ok(nodes)
+    }
+
+    fn number(&mut self, schema: &'a Value) -> usize {
+        self.edges += 1;
+        let next = self.met.len();
+        let number = *self.numbers.entry(ptr::from_ref(schema)).or_insert(next);
+        if number == next {
+            self.met.push(schema);
+        }
+        number
+    }
+
+    fn node(&mut self, keywords: &'a Map<String, Value>, names: &Names<'a>) -> Result<Node, &'static str> {
+        let mut node = Node::default();
+        for (keyword, value) in keywords {
+            match keyword.as_str() {
+                keyword if HERE.contains(&keyword) => node.here.push(self.number(value)),
+                keyword if LISTS_HERE.contains(&keyword) || MAPS_HERE.contains(&keyword) => {
+                    node.here.extend(contents(value).map(|(_, schema)| self.number(schema)));
+                }
+                keyword if BELOW.contains(&keyword) => match value {
+                    Value::Array(schemas) => node.below.extend(schemas.iter().map(|schema| self.number(schema))),
+                    schema => node.below.push(self.number(schema)),
+                },
+                "patternProperties" => node.below.extend(contents(value).map(|(_, schema)| self.number(schema))),
+                "properties" => {
+                    let named = contents(value).filter_map(|(key, schema)| Some((key?.to_owned(), schema)));
+                    node.named.extend(named.map(|(key, schema)| (key, self.number(schema))));
+                }
+                keyword if REFERENCES.contains(&keyword) => {
+                    // The validator passes over an empty one.
+                    let reference = value.as_str().filter(|reference| !reference.is_empty());
+                    let meant = reference.map(|reference| names.find(reference)).transpose()?.unwrap_or_default();
+                    node.here.extend(meant.into_iter().map(|schema| self.number(schema)));
+                }
+                _ => {}
+            }
+        }
+        Ok(node)
+    }
+}
+
+/// What applying a schema to a value takes.
+#[derive(Clone, Copy)]
+struct Taken {
+    steps: u64,
+    depth: usize,
+}
+
+/// Schemas by number, and what is known of a schema and a value; of scalars, which all take the same, without the value.
+struct Count<'a> {
+    nodes: &'a [Node],
+    known: HashMap<(usize, *const Value), Taken>,
+}
+
+impl Count<'_> {
+    fn apply(&mut self, number: usize, config: &Value, depth: usize) -> Result<Taken, &'static str> {
+        let has_contents = config.is_object() || config.is_array();
+        let key = (number, if has_contents { ptr::from_ref(config) } else { ptr::null() });
+        let known = self.known.get(&key).copied();
+        if depth + known.map_or(0, |taken| taken.depth) > MAX_DEPTH {
+            return Err(TOO_DEEP);
+        }
+        if let Some(taken) = known {
+            return Ok(taken);
+        }
+        let nodes = self.nodes;
+        let Some(node) = nodes.get(number) else { return Err(NO_SCHEMA) };
+        let mut taken = Taken { steps: 1, depth: 0 };
+        for inner in &node.here {
+            taken.add(self.apply(*inner, config, depth + 1)?)?;
+        }
+        for (key, value) in contents(config) {
+            for inner in key.and_then(|key| node.named.get(key)).into_iter().chain(&node.below) {
+                taken.add(self.apply(*inner, value, depth + 1)?)?;
+            }
+        }
+        self.known.insert(key, taken);
+        if self.known.len() as u64 > MAX_STEPS { Err(TOO_MANY) } else { Ok(taken) }
+    }
+}
+
+impl Taken {
+    fn add(&mut self, inner: Self) -> Result<(), &'static str> {
+        self.steps += inner.steps;
+        self.depth = self.depth.max(inner.depth + 1);
+        if self.steps > MAX_STEPS { Err(TOO_MANY) } else { Ok(()) }
+    }
+}
