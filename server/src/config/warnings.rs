@@ -25,6 +25,7 @@ pub(super) fn warn(config: &Config, files: &[PathBuf], report: &Report<'_>) {
     brute_force(config, report);
     issuer_elsewhere(config, report);
     master_key(config, report);
+    syncs_beside_the_chain(config, report);
     let in_files = config.clients.iter().flat_map(|client| &client.secrets);
     if in_files.into_iter().any(|secret| matches!(secret, SecretSource::Value(_))) {
         readable_files(files, report);
@@ -72,6 +73,19 @@ fn issuer_elsewhere(config: &Config, report: &Report<'_>) {
             config.issuer
         );
         report.warn(&KeyPath::parse("issuer"), text);
+    }
+}
+
+/// An account of another backend is another account, even where it has the same name.
+fn syncs_beside_the_chain(config: &Config, report: &Report<'_>) {
+    for (index, sync) in config.sync.iter().enumerate() {
+        if !config.chain.iter().any(|entry| entry.plugin == sync.plugin) {
+            let text = format!(
+                "{:?} is not in users.chain: its sync decides about nobody who logs in with a password",
+                sync.plugin
+            );
+            report.warn(&KeyPath::parse("users.sync").index(index), text);
+        }
     }
 }
 

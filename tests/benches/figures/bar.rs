@@ -43,8 +43,13 @@ pub fn row(what: &str, figure: f64, unit: &str, bar: Bar) {
 }
 
 /// How many figures have missed their bars.
-pub fn missed() -> usize {
-    MISSED.load(Ordering::SeqCst)
+pub fn missed() -> u8 {
+    u8::try_from(MISSED.load(Ordering::SeqCst)).unwrap_or(u8::MAX)
+}
+
+/// As many have in another process, which has printed them.
+pub fn missed_elsewhere(count: usize) {
+    MISSED.fetch_add(count, Ordering::SeqCst);
 }
 
 pub fn median(mut samples: Vec<f64>) -> f64 {

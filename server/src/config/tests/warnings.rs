@@ -28,6 +28,17 @@ pintle.toml:8: monitoring.address: metrics beyond loopback: plain HTTP, for ever
 }
 
 #[test]
+fn a_sync_that_decides_about_no_login_is_warned_of() {
+    let text = format!(
+        "issuer = \"https://id.example.com\"\n{MASTER}plugins.erp.source = \"erp.wasm\"\n\
+         plugins.crm.source = \"crm.wasm\"\n[users]\nchain = [\"crm\"]\nsync = [\"crm\", \"erp\"]\n"
+    );
+    let expected = "pintle.toml:7: users.sync[1]: \"erp\" is not in users.chain: its sync decides about nobody who logs in \
+                    with a password";
+    assert_eq!(Setup::new(&text).warnings(), expected);
+}
+
+#[test]
 fn client_and_key_warnings() {
     let text = "\
 issuer = \"http://localhost:8080\"
