@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// The formats that every server knows: a token of either stays valid when the configured format changes.
-const FORMATS: [&str; 2] = ["jwt", "opaque"];
+pub const FORMATS: [&str; 2] = ["jwt", "opaque"];
 
 /// A folder for compiled components and copies of libraries.
 pub struct CacheDir {

@@ -108,7 +108,8 @@ impl App {
         let source = self.source.as_ref().ok_or(ReloadError::NoSource)?;
         let before = self.generation();
         let (config, needs_restart) = restart::keep(&before.config, source().map_err(ReloadError::Config)?);
-        if let Some(name) = named.filter(|name| !config.plugins.contains_key(*name)) {
+        if let Some(name) = named.filter(|name| !config.plugins.contains_key(*name) && !plugins::FORMATS.contains(name))
+        {
             return Err(ReloadError::NoSuchPlugin(name.to_owned()));
         }
         let places = config.places.clone();

@@ -10,6 +10,9 @@ use work::Work;
 
 /// The largest schema, in bytes.
 pub const MAX_BYTES: usize = 256 * 1024;
+/// The most regular expressions in it, and the bytes that each may take once compiled.
+const MAX_PATTERNS: usize = 256;
+const MAX_PATTERN_BYTES: usize = 1 << 20;
 /// How many violations are told.
 const MAX_FAULTS: usize = 32;
 
@@ -32,8 +35,12 @@ impl ConfigSchema {
         let schema: Value = serde_json::from_slice(json).map_err(|error| format!("it is no JSON: {error}"))?;
         // Before it is compiled, which follows references as well.
         let work = Work::of(&schema).map_err(|why| format!("it is not used: {why}"))?;
-        let options =
-            jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(PatternOptions::regex());
+        let count = patterns(&schema);
+        if count > MAX_PATTERNS {
+            return Err(format!("it has {count} regular expressions, at most {MAX_PATTERNS}"));
+        }
+        let regex = PatternOptions::regex().size_limit(MAX_PATTERN_BYTES);
+        let options = jsonschema::options().with_draft(Draft::Draft202012).with_pattern_options(regex);
         let validator = options.offline().build(&schema).map_err(|error| format!("it is no schema: {error}"))?;
         Ok(Self { validator, work })
     }
@@ -50,6 +57,22 @@ impl ConfigSchema {
             return vec![format!("it cannot be checked by the plugin's schema: {why}")];
         }
         self.validator.iter_errors(&config).flat_map(|error| faults(&error)).take(MAX_FAULTS).collect()
+    }
+}
+
+/// How many regular expressions there are at most: a property of this name counts as well.
+fn patterns(schema: &Value) -> usize {
+    match schema {
+        Value::Array(values) => values.iter().map(patterns).sum(),
+        Value::Object(object) => {
+            let of = |(key, value): (&String, &Value)| match (key.as_str(), value) {
+                ("pattern", Value::String(_)) => 1,
+                ("patternProperties", Value::Object(properties)) => properties.len() + patterns(value),
+                _ => patterns(value),
+            };
+            object.iter().map(of).sum()
+        }
+        _ => 0,
     }
 }
 
@@ -109,6 +132,19 @@ mod tests {
         assert_eq!(faults[1], "typo: the plugin's schema knows no such key");
         assert!(faults[2].starts_with("url: ") && !faults[2].contains("hunter2"), "{faults:?}");
         assert_eq!(schema.faults("{}"), ["url: is missing, and required by the plugin's schema"]);
+    }
+
+    #[test]
+    fn regular_expressions_are_bounded_in_number_and_size() {
+        let with = |count: usize, pattern: &str| {
+            let property = |at| (format!("p{at}"), serde_json::json!({ "type": "string", "pattern": pattern }));
+            let properties: serde_json::Map<String, Value> = (0..count).map(property).collect();
+            ConfigSchema::parse(serde_json::json!({ "properties": properties }).to_string().as_bytes())
+        };
+        assert!(with(MAX_PATTERNS, "^https://[a-z.]+$").is_ok());
+        assert!(with(MAX_PATTERNS + 1, "^a$").unwrap_err().contains("257 regular expressions, at most 256"));
+        assert!(with(1, r"^\w{1,60}$").is_ok(), "letters of every script");
+        assert!(with(1, "((a{100}){100}){100}").unwrap_err().contains("no schema"));
     }
 
     #[test]
