@@ -107,7 +107,8 @@ pub async fn load(config: &Config, tools: Tools<'_>, cache: &CacheDir, faults: &
         variables: variables.to_vec(),
         resolver: resolver.clone(),
         last_run,
-        kept: kept.clone(),
+        // What is loaded for the time being must not take the place of what serves.
+        kept: if cache.passing { Arc::default() } else { kept.clone() },
     };
     let registry = match Registry::load_supervised(&entries, &config.trust, &environment, supervision).await {
         Ok(registry) => registry,

@@ -154,7 +154,11 @@ mod tests {
             (r#"{"type":"objekt"}"#, "no schema"),
             (r#"{"$ref":"https://example.com/schema.json"}"#, "another document"),
             (r#"{"$ref":"file:///etc/passwd"}"#, "another document"),
-            (r#"{"$id":"https://a/b","$ref":"https://example.com/schema.json#/x"}"#, "not in it"),
+            (r#"{"$id":"https://a/b","$ref":"https://example.com/schema.json#/x"}"#, "another document"),
+            (
+                r#"{"$id":"https://json-schema.org/draft/2020-12/x","properties":{"a":{"$ref":"schema"}}}"#,
+                "another document",
+            ),
             (r##"{"$ref":"#/$defs/none"}"##, "not in it"),
         ] {
             let refused = ConfigSchema::parse(schema.as_bytes()).unwrap_err();
@@ -189,6 +193,11 @@ mod tests {
             (br##"{"$dynamicAnchor":"a","if":{"$dynamicRef":"#a"}}"##.to_vec(), "it refers to itself"),
             (br##"{"$id":"https://a/b","not":{"$ref":"https://a/b#"}}"##.to_vec(), "it refers to itself"),
             (br##"{"$defs":{"a b":{"$ref":"#/%24defs/a%20b"}},"$ref":"#/$defs/a b"}"##.to_vec(), "it refers to itself"),
+            (
+                chain(40, |it| format!(r#"{{"anyOf":[{it}],"unevaluatedProperties":{{"type":"integer"}}}}"#)),
+                "a million steps",
+            ),
+            (chain(40, |it| format!(r#"{{"if":{it},"unevaluatedItems":false}}"#)), "a million steps"),
         ] {
             let refused = ConfigSchema::parse(&schema).unwrap_err();
             assert!(refused.contains(why), "{refused}");
@@ -211,6 +220,26 @@ mod tests {
         let flat = format!(r#"{{"additionalProperties":false,"properties":{{{}}}}}"#, properties.join(","));
         let flat = ConfigSchema::parse(flat.as_bytes()).unwrap();
         assert_eq!(flat.faults(r#"{"p7":"a","p8":1,"q":2}"#).len(), 2);
+    }
+
+    /// The form in which tools put several documents into one (JSON Schema Core, 9.3).
+    #[test]
+    fn documents_within_the_schema_are_found_by_their_ids() {
+        for schema in [
+            r#"{"$id":"https://example.com/root","allOf":[{"$ref":"/schemas/base"}],
+                "$defs":{"base":{"$id":"/schemas/base","required":["url"]}}}"#,
+            r#"{"$id":"https://example.com/root.json","$ref":"https://example.com/base.json",
+                "$defs":{"base":{"$id":"https://example.com/base.json","required":["url"]}}}"#,
+            r##"{"allOf":[{"$ref":"server"}],"$defs":{
+                "server":{"$id":"server","allOf":[{"$ref":"base#/$defs/it"}]},
+                "base":{"$id":"base","$defs":{"it":{"required":["url"]}}}}}"##,
+        ] {
+            let schema = ConfigSchema::parse(schema.as_bytes()).unwrap_or_else(|why| panic!("{why}: {schema}"));
+            assert_eq!(schema.faults("{}"), ["url: is missing, and required by the plugin's schema"]);
+        }
+        let modest = r#"{"allOf":[{"properties":{"a":true}}],"unevaluatedProperties":false}"#;
+        let modest = ConfigSchema::parse(modest.as_bytes()).unwrap();
+        assert_eq!((modest.faults(r#"{"a":1}"#).len(), modest.faults(r#"{"b":1}"#).len()), (0, 1));
     }
 
     #[test]

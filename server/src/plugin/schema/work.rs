@@ -7,6 +7,7 @@
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::ptr;
+use url::Url;
 
 /// The most schemas that are applied to one config, each counted as often as it is applied. It takes the validator about a
 /// second; a schema of the largest size without references has less than a tenth of it.
@@ -37,6 +38,8 @@ const BELOW: [&str; 8] = [
     "unevaluatedItems",
     "unevaluatedProperties",
 ];
+/// Those of them that ask what has been evaluated.
+const EVALUATED: [&str; 2] = ["unevaluatedItems", "unevaluatedProperties"];
 const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
 
 /// Which other schemas a schema applies; as numbers.
@@ -48,6 +51,8 @@ struct Node {
     named: HashMap<String, usize>,
     /// To what is in the value.
     below: Vec<usize>,
+    /// It asks what those before have evaluated: the validator goes through them once more to find out.
+    asks_evaluated: bool,
 }
 
 /// The schemas that can be reached from the root, which is the first.
@@ -60,10 +65,8 @@ impl Work {
     /// # Errors
     /// Where a reference leads nowhere, or applying one of its schemas to any value takes too much.
     pub(super) fn of(schema: &Value) -> Result<Self, &'static str> {
-        let mut names = Names { resources: vec![schema], ..Names::default() };
-        names.collect(schema, true);
-        let work = Self(Graph::build(schema, &names)?);
-        let mut count = Count { nodes: &work.0, known: HashMap::new() };
+        let work = Self(Graph::build(schema, &Names::of(schema))?);
+        let mut count = Count::of(&work.0);
         // A scalar has nothing in it: what is counted is what every value takes.
         (0..work.0.len()).try_for_each(|node| count.apply(node, &Value::Null, 0).map(drop))?;
         Ok(work)
@@ -74,51 +77,65 @@ impl Work {
     /// # Errors
     /// Where it takes too much.
     pub(super) fn admit(&self, config: &Value) -> Result<(), &'static str> {
-        Count { nodes: &self.0, known: HashMap::new() }.apply(0, config, 0).map(drop)
+        Count::of(&self.0).apply(0, config, 0).map(drop)
     }
 }
 
 /// What references can name.
-#[derive(Default)]
 struct Names<'a> {
-    /// The root, and whatever has an `$id`.
-    resources: Vec<&'a Value>,
-    has_ids: bool,
+    /// The root, and whatever has an `$id`, with the URI that it has.
+    resources: Vec<(Option<Url>, &'a Value)>,
+    /// In which of them an object is.
+    homes: HashMap<*const Value, usize>,
     anchors: HashMap<&'a str, Vec<&'a Value>>,
 }
 
 impl<'a> Names<'a> {
-    fn collect(&mut self, value: &'a Value, is_root: bool) {
+    fn of(schema: &'a Value) -> Self {
+        let mut names = Self { resources: Vec::new(), homes: HashMap::new(), anchors: HashMap::new() };
+        // The validator's own, for what has no `$id`.
+        names.resources.push((Url::parse("json-schema:///").ok(), schema));
+        names.collect(schema, 0);
+        names
+    }
+
+    fn collect(&mut self, value: &'a Value, home: usize) {
+        let mut home = home;
         if let Value::Object(object) = value {
-            if object.get("$id").is_some_and(Value::is_string) {
-                self.has_ids = true;
-                self.resources.extend((!is_root).then_some(value));
+            if let Some(id) = object.get("$id").and_then(Value::as_str) {
+                let base = self.resources[home].0.as_ref();
+                let mut uri = base.and_then(|base| base.join(id).ok());
+                uri.iter_mut().for_each(|uri| uri.set_fragment(None));
+                home = self.resources.len();
+                self.resources.push((uri, value));
             }
+            self.homes.insert(ptr::from_ref(value), home);
             for anchor in ["$anchor", "$dynamicAnchor"].iter().filter_map(|key| object.get(*key)?.as_str()) {
                 self.anchors.entry(anchor).or_default().push(value);
             }
         }
-        contents(value).for_each(|(_, inner)| self.collect(inner, false));
+        contents(value).for_each(|(_, inner)| self.collect(inner, home));
     }
 
-    /// What a reference may mean. Base URIs are not resolved: it is looked for in every resource, which finds too much
-    /// only where one schema has several `$id`s. A dynamic one means whichever of the anchors is outermost.
-    fn find(&self, reference: &str) -> Result<Vec<&'a Value>, &'static str> {
+    /// What a reference of `schema` may mean (RFC 3986 §5.2). A dynamic one means whichever of the anchors is outermost.
+    fn find(&self, schema: &Value, reference: &str) -> Result<Vec<&'a Value>, &'static str> {
         let (document, fragment) = reference.split_once('#').unwrap_or((reference, ""));
-        // The validator knows the drafts' own schemas, which nobody has counted.
-        let is_foreign = !self.has_ids || document.contains('%') || document.to_lowercase().contains("json-schema.org");
-        if !document.is_empty() && is_foreign {
-            return Err("it refers to another document");
-        }
         let decoded = percent_decoded(fragment).ok_or(NO_SCHEMA)?;
-        let found: Vec<&Value> = if decoded.is_empty() {
-            self.resources.clone()
-        } else if decoded.starts_with('/') {
-            self.resources.iter().filter_map(|resource| at(resource, &decoded)).collect()
-        } else {
-            self.anchors.get(fragment).cloned().unwrap_or_default()
-        };
-        if found.is_empty() { Err(NO_SCHEMA) } else { Ok(found) }
+        if !decoded.is_empty() && !decoded.starts_with('/') {
+            // Perhaps of too many resources, which makes the count too high.
+            return self.anchors.get(fragment).cloned().ok_or(NO_SCHEMA);
+        }
+        let home = self.homes.get(&ptr::from_ref(schema)).copied().unwrap_or_default();
+        let resource = if document.is_empty() { self.resources[home].1 } else { self.document(home, document)? };
+        at(resource, &decoded).map(|found| vec![found]).ok_or(NO_SCHEMA)
+    }
+
+    /// The drafts' own schemas, which the validator knows and nobody has counted, are other documents, too.
+    fn document(&self, home: usize, document: &str) -> Result<&'a Value, &'static str> {
+        let uri = self.resources[home].0.as_ref().and_then(|base| base.join(document).ok());
+        let is_it = |(known, _): &&(Option<Url>, &Value)| known.is_some() && *known == uri;
+        let found = self.resources.iter().skip(1).find(is_it);
+        found.map(|(_, resource)| *resource).ok_or("it refers to another document")
     }
 }
 
@@ -166,7 +183,7 @@ impl<'a> Graph<'a> {
         graph.number(schema);
         while let Some(schema) = graph.met.get(nodes.len()).copied() {
             let node = match schema {
-                Value::Object(keywords) => graph.node(keywords, names)?,
+                Value::Object(keywords) => graph.node(schema, keywords, names)?,
                 _ => Node::default(),
             };
             nodes.push(node);
@@ -187,8 +204,14 @@ impl<'a> Graph<'a> {
         number
     }
 
-    fn node(&mut self, keywords: &'a Map<String, Value>, names: &Names<'a>) -> Result<Node, &'static str> {
-        let mut node = Node::default();
+    fn node(
+        &mut self,
+        schema: &Value,
+        keywords: &'a Map<String, Value>,
+        names: &Names<'a>,
+    ) -> Result<Node, &'static str> {
+        let asks_evaluated = EVALUATED.iter().any(|keyword| keywords.contains_key(*keyword));
+        let mut node = Node { asks_evaluated, ..Node::default() };
         for (keyword, value) in keywords {
             match keyword.as_str() {
                 keyword if HERE.contains(&keyword) => node.here.push(self.number(value)),
@@ -207,7 +230,8 @@ impl<'a> Graph<'a> {
                 keyword if REFERENCES.contains(&keyword) => {
                     // The validator passes over an empty one.
                     let reference = value.as_str().filter(|reference| !reference.is_empty());
-                    let meant = reference.map(|reference| names.find(reference)).transpose()?.unwrap_or_default();
+                    let meant =
+                        reference.map(|reference| names.find(schema, reference)).transpose()?.unwrap_or_default();
                     node.here.extend(meant.into_iter().map(|schema| self.number(schema)));
                 }
                 _ => {}
@@ -228,12 +252,39 @@ struct Taken {
 struct Count<'a> {
     nodes: &'a [Node],
     known: HashMap<(usize, *const Value), Taken>,
+    /// The same for finding out what was evaluated.
+    marked: HashMap<(usize, *const Value), Taken>,
 }
 
-impl Count<'_> {
-    fn apply(&mut self, number: usize, config: &Value, depth: usize) -> Result<Taken, &'static str> {
+impl<'a> Count<'a> {
+    fn of(nodes: &'a [Node]) -> Self {
+        Self { nodes, known: HashMap::new(), marked: HashMap::new() }
+    }
+
+    fn key(number: usize, config: &Value) -> (usize, *const Value) {
         let has_contents = config.is_object() || config.is_array();
-        let key = (number, if has_contents { ptr::from_ref(config) } else { ptr::null() });
+        (number, if has_contents { ptr::from_ref(config) } else { ptr::null() })
+    }
+
+    /// What has the schema evaluated? Each one that it applies here is applied again, and asked the same.
+    fn mark(&mut self, number: usize, config: &Value, depth: usize) -> Result<Taken, &'static str> {
+        let key = Self::key(number, config);
+        if let Some(taken) = self.marked.get(&key) {
+            return Ok(*taken);
+        }
+        let nodes = self.nodes;
+        let Some(node) = nodes.get(number) else { return Err(NO_SCHEMA) };
+        let mut taken = Taken { steps: 1, depth: 0 };
+        for inner in &node.here {
+            taken.add(self.apply(*inner, config, depth + 1)?)?;
+            taken.add(self.mark(*inner, config, depth + 1)?)?;
+        }
+        self.marked.insert(key, taken);
+        Ok(taken)
+    }
+
+    fn apply(&mut self, number: usize, config: &Value, depth: usize) -> Result<Taken, &'static str> {
+        let key = Self::key(number, config);
         let known = self.known.get(&key).copied();
         if depth + known.map_or(0, |taken| taken.depth) > MAX_DEPTH {
             return Err(TOO_DEEP);
@@ -251,6 +302,9 @@ impl Count<'_> {
             for inner in key.and_then(|key| node.named.get(key)).into_iter().chain(&node.below) {
                 taken.add(self.apply(*inner, value, depth + 1)?)?;
             }
+        }
+        if node.asks_evaluated {
+            taken.add(self.mark(number, config, depth + 1)?)?;
         }
         self.known.insert(key, taken);
         if self.known.len() as u64 > MAX_STEPS { Err(TOO_MANY) } else { Ok(taken) }

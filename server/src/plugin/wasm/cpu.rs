@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// One call's; shared with what the call waits for.
+/// One call's.
 #[derive(Clone, Debug)]
 pub(super) struct CpuClock(Arc<Figures>);
 
@@ -18,40 +18,36 @@ struct Figures {
 }
 
 impl CpuClock {
-    /// The guest goes on now, for the first time.
-    pub(super) fn start() -> Self {
+    /// Nothing is computed yet.
+    pub(super) fn new() -> Self {
         Self(Arc::new(Figures { began: now(), resumed: AtomicU64::new(0), spent: AtomicU64::new(0) }))
     }
 
-    /// The guest waits for as long as the returned value lives.
-    #[must_use]
-    pub(super) fn pause(&self) -> Paused {
-        let since_began = self.0.since_began();
-        let computed = since_began.saturating_sub(self.0.resumed.load(Relaxed));
-        self.0.spent.fetch_add(computed, Relaxed);
-        self.0.resumed.store(since_began, Relaxed);
-        Paused(Arc::clone(&self.0))
+    /// `guest`, on this clock while it runs: not while it waits, for whatever that is, or has let others run.
+    pub(super) async fn measure<F: Future>(&self, guest: F) -> F::Output {
+        let mut guest = std::pin::pin!(guest);
+        std::future::poll_fn(|context| {
+            self.0.resumed.store(self.0.since_began(), Relaxed);
+            let polled = guest.as_mut().poll(context);
+            self.0.spent.fetch_add(self.0.running(), Relaxed);
+            polled
+        })
+        .await
     }
 
     /// What the guest has computed until now, that is while it does.
     pub(super) fn spent(&self) -> Duration {
-        let running = self.0.since_began().saturating_sub(self.0.resumed.load(Relaxed));
-        Duration::from_nanos(self.0.spent.load(Relaxed).saturating_add(running))
+        Duration::from_nanos(self.0.spent.load(Relaxed).saturating_add(self.0.running()))
     }
 }
 
 impl Figures {
+    fn running(&self) -> u64 {
+        self.since_began().saturating_sub(self.resumed.load(Relaxed))
+    }
+
     fn since_began(&self) -> u64 {
         u64::try_from(now().saturating_duration_since(self.began).as_nanos()).unwrap_or(u64::MAX)
-    }
-}
-
-/// Lets the guest go on when it is dropped.
-pub(super) struct Paused(Arc<Figures>);
-
-impl Drop for Paused {
-    fn drop(&mut self) {
-        self.0.resumed.store(self.0.since_began(), Relaxed);
     }
 }
 
@@ -65,18 +61,29 @@ fn now() -> Instant {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_pause_is_not_counted_and_what_is_around_it_is() {
-        let cpu = CpuClock::start();
-        let before = cpu.spent();
-        let paused = cpu.pause();
-        let at_pause = Duration::from_nanos(cpu.0.spent.load(Relaxed));
-        while now().saturating_duration_since(cpu.0.began) < Duration::from_millis(20) {
-            std::thread::yield_now();
-        }
-        drop(paused);
-        let after = cpu.spent();
-        assert!(before <= at_pause && at_pause <= after, "{before:?} {at_pause:?} {after:?}");
-        assert!(after + Duration::from_millis(15) < now().saturating_duration_since(cpu.0.began), "{after:?}");
+    /// Computes, or waits, for so long.
+    fn compute(time: Duration) {
+        let began = now();
+        while now().saturating_duration_since(began) < time {}
+    }
+
+    #[tokio::test]
+    async fn what_a_guest_computes_is_counted_and_what_it_waits_for_is_not() {
+        let (cpu, time) = (CpuClock::new(), Duration::from_millis(10));
+        let guest = async {
+            compute(time);
+            let before = cpu.spent();
+            // Others run on this thread meanwhile.
+            let (told, waits) = tokio::sync::oneshot::channel();
+            tokio::spawn(async move {
+                compute(time * 5);
+                told.send(()).unwrap();
+            });
+            waits.await.unwrap();
+            (before, cpu.spent())
+        };
+        let (before, after) = cpu.measure(guest).await;
+        let all = now().saturating_duration_since(cpu.0.began);
+        assert!(before >= time && after >= before && all - after >= time * 5, "{before:?} {after:?} {all:?}");
     }
 }

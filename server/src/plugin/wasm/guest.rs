@@ -84,7 +84,8 @@ impl Guests {
             }
             None => self.instantiate(host).await?,
         };
-        match work(&mut kept.guest).await {
+        let cpu = kept.guest.store.data().cpu.clone();
+        match cpu.measure(work(&mut kept.guest)).await {
             Ok(answer) => {
                 self.keep(kept);
                 Ok(answer)
@@ -102,7 +103,8 @@ impl Guests {
         store.set_hostcall_fuel(MAX_PAYLOAD_BYTES);
         store.epoch_deadline_callback(spend_tick);
         begin(&mut store, host);
-        match self.instance.instantiate_async(&mut store).await {
+        let cpu = store.data().cpu.clone();
+        match cpu.measure(self.instance.instantiate_async(&mut store)).await {
             Ok(instance) => Ok(Kept { guest: Guest { store, instance }, calls: 0, _place: place }),
             Err(error) => Err(failure(&error, store.data(), limits)),
         }
@@ -123,7 +125,7 @@ impl Guests {
 
 /// Gives a store its call, and a CPU time of its own.
 fn begin(store: &mut Store<State>, host: Arc<CallHost>) {
-    store.data_mut().cpu = CpuClock::start();
+    store.data_mut().cpu = CpuClock::new();
     store.data_mut().memory.refused = false;
     store.data_mut().host = Some(host);
     store.set_epoch_deadline(1);
@@ -138,14 +140,7 @@ fn spend_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateD
     if state.cpu.spent() >= most {
         return Ok(UpdateDeadline::Interrupt);
     }
-    let cpu = state.cpu.clone();
-    Ok(UpdateDeadline::YieldCustom(
-        1,
-        Box::pin(async move {
-            let _waits = cpu.pause();
-            tokio::task::yield_now().await;
-        }),
-    ))
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
 }
 
 fn failure(error: &wasmtime::Error, state: &State, limits: CallLimits) -> PluginError {

@@ -31,7 +31,7 @@ pub(super) struct State {
 impl State {
     pub(super) fn new(memory_bytes: usize) -> Self {
         let memory = MemoryLimit { bytes_left: memory_bytes, refused: false };
-        Self { host: None, cpu: CpuClock::start(), memory, wasi: None }
+        Self { host: None, cpu: CpuClock::new(), memory, wasi: None }
     }
 
     fn call(&self) -> Result<&CallHost, PluginError> {
@@ -109,7 +109,6 @@ impl config::Host for State {
 
 impl kv::Host for State {
     async fn get(&mut self, key: String) -> Result<Option<(Vec<u8>, u64)>, types::Error> {
-        let _waits = self.cpu.pause();
         Ok(self.call()?.kv_get(&key).await?)
     }
 
@@ -120,19 +119,16 @@ impl kv::Host for State {
         ttl_s: Option<u32>,
         if_version: Option<u64>,
     ) -> Result<u64, types::Error> {
-        let _waits = self.cpu.pause();
         Ok(self.call()?.kv_put(&key, value, ttl_s, if_version).await?)
     }
 
     async fn delete(&mut self, key: String) -> Result<(), types::Error> {
-        let _waits = self.cpu.pause();
         Ok(self.call()?.kv_delete(&key).await?)
     }
 }
 
 impl crypto::Host for State {
     async fn password_verify(&mut self, phc: String, password: Vec<u8>) -> Result<bool, types::Error> {
-        let _waits = self.cpu.pause();
         Ok(self.call()?.password_verify(&phc, &Zeroizing::new(password)).await?)
     }
 
@@ -153,12 +149,10 @@ impl crypto::Host for State {
 
 impl accounts::Host for State {
     async fn lookup(&mut self, by: String, value: String) -> Result<Option<types::Account>, types::Error> {
-        let _waits = self.cpu.pause();
         Ok(self.call()?.account_lookup(&by, &value).await?.map(Into::into))
     }
 
     async fn verify(&mut self, username: String, password: Vec<u8>) -> Result<accounts::Verdict, types::Error> {
-        let _waits = self.cpu.pause();
         Ok(self.call()?.account_verify(&username, &Zeroizing::new(password)).await?.into())
     }
 }
@@ -172,7 +166,6 @@ impl secrets::Host for State {
 
 impl http::Host for State {
     async fn send(&mut self, request: http::Request) -> Result<http::Response, types::Error> {
-        let _waits = self.cpu.pause();
         Ok(self.call()?.http_send(request.into()).await?.into())
     }
 }

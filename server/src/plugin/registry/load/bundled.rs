@@ -9,6 +9,11 @@ use crate::plugin::own_code::Code;
 use crate::plugin::private_dir::hex;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// What a config of the largest size takes many times over.
+const SCHEMA_TIME: Duration = Duration::from_secs(10);
 
 impl Loader<'_> {
     pub(super) async fn bundle(&self, name: &str, entry: &PluginEntry, path: &Path) -> Result<Ready, Failure> {
@@ -38,8 +43,8 @@ impl Loader<'_> {
             self.environment.last_run.admit(name, &head.about().name, head.version())?;
         }
         let (checked, config) = (Arc::clone(&head), entry.config_json.clone());
-        let check = move || Ok(checked.schema().map(|schema| schema.faults(&config)).unwrap_or_default());
-        let faults = blocking(check).await?;
+        let check = move || checked.schema().map(|schema| schema.faults(&config)).unwrap_or_default();
+        let faults = in_time(check).await?;
         if !faults.is_empty() {
             return Err(config_faults(faults));
         }
@@ -136,6 +141,19 @@ fn read_again(path: &Path, part: Part, sha256: [u8; 32]) -> Result<Contents, Str
     let (opened, contents) = kept::read_bundle(path).map_err(|error| error.to_string())?;
     let found = opened.head?.sha256(part);
     if found == Some(sha256) { Ok(contents) } else { Err("it was changed while it was loaded".to_owned()) }
+}
+
+/// Runs `check` on a thread of its own: where its work was counted wrongly, that thread is lost, and neither this loading nor
+/// the end of the server waits for it.
+async fn in_time<T: Send + 'static>(check: impl FnOnce() -> T + Send + 'static) -> Result<T, Failure> {
+    let (sender, receiver) = oneshot::channel();
+    let thread = std::thread::Builder::new().name("plugin-schema".to_owned());
+    // Who asked may have given up.
+    let started = thread.spawn(move || drop(sender.send(check())));
+    started.map_err(|error| format!("there is no thread to check its config on: {error}"))?;
+    let answer = tokio::time::timeout(SCHEMA_TIME, receiver).await;
+    let late = || format!("its config could not be checked by its schema in {} s", SCHEMA_TIME.as_secs());
+    Ok(answer.map_err(|_| late())?.map_err(|_| "checking its config by its schema panicked".to_owned())?)
 }
 
 /// What was signed and what runs say the same of the plugin.
