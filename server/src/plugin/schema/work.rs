@@ -1,13 +1,13 @@
 //! How much work a schema makes. The validator follows every reference each time that it meets one, so that forty schemas,
 //! each of which refers to the one before twice, take it 2^40 steps, and none of them can be ended.
 //!
-//! The steps are counted beforehand, once for each schema and each value of the config, whatever leads there. Where the
+//! What would make it compile or apply schemas in ways that are hard to foresee is refused: more than one document in a schema,
+//! references to what is outermost, and the question what has been evaluated. The steps of the rest are counted beforehand, once for each schema and each value of the config, whatever leads there. Where the
 //! count is not exact it is too high.
 
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::ptr;
-use url::Url;
 
 /// The most schemas that are applied to one config, each counted as often as it is applied. It takes the validator about a
 /// second; a schema of the largest size without references has less than a tenth of it.
@@ -20,6 +20,8 @@ const MAX_EDGES: usize = 500_000;
 const TOO_MANY: &str = "it takes more than a million steps";
 const TOO_DEEP: &str = "it refers to itself without going into the config, or through too many schemas";
 const NO_SCHEMA: &str = "it refers to what is not in it";
+const UNCOUNTED: &str = "it uses unevaluatedItems, unevaluatedProperties, $dynamicRef or $recursiveRef, whose work is not bounded; \
+                         additionalProperties and $ref do in most cases";
 
 /// Keywords whose schemas are applied to the same value.
 const HERE: [&str; 5] = ["not", "if", "then", "else", "contentSchema"];
@@ -28,19 +30,10 @@ const LISTS_HERE: [&str; 3] = ["allOf", "anyOf", "oneOf"];
 /// The same, by name.
 const MAPS_HERE: [&str; 2] = ["dependentSchemas", "dependencies"];
 /// Keywords whose schema or list of schemas is applied to what is in the value.
-const BELOW: [&str; 8] = [
-    "items",
-    "prefixItems",
-    "additionalItems",
-    "contains",
-    "additionalProperties",
-    "propertyNames",
-    "unevaluatedItems",
-    "unevaluatedProperties",
-];
-/// Those of them that ask what has been evaluated.
-const EVALUATED: [&str; 2] = ["unevaluatedItems", "unevaluatedProperties"];
-const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+const BELOW: [&str; 6] =
+    ["items", "prefixItems", "additionalItems", "contains", "additionalProperties", "propertyNames"];
+/// Keywords with which the validator compiles or applies a schema anew for every way that leads to it, which is not counted.
+const REFUSED: [&str; 4] = ["unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$recursiveRef"];
 
 /// Which other schemas a schema applies; as numbers.
 #[derive(Debug, Default)]
@@ -51,8 +44,6 @@ struct Node {
     named: HashMap<String, usize>,
     /// To what is in the value.
     below: Vec<usize>,
-    /// It asks what those before have evaluated: the validator goes through them once more to find out.
-    asks_evaluated: bool,
 }
 
 /// The schemas that can be reached from the root, which is the first.
@@ -65,7 +56,7 @@ impl Work {
     /// # Errors
     /// Where a reference leads nowhere, or applying one of its schemas to any value takes too much.
     pub(super) fn of(schema: &Value) -> Result<Self, &'static str> {
-        let work = Self(Graph::build(schema, &Names::of(schema))?);
+        let work = Self(Graph::build(schema, &Names::of(schema)?)?);
         let mut count = Count::of(&work.0);
         // A scalar has nothing in it: what is counted is what every value takes.
         (0..work.0.len()).try_for_each(|node| count.apply(node, &Value::Null, 0).map(drop))?;
@@ -83,59 +74,37 @@ impl Work {
 
 /// What references can name.
 struct Names<'a> {
-    /// The root, and whatever has an `$id`, with the URI that it has.
-    resources: Vec<(Option<Url>, &'a Value)>,
-    /// In which of them an object is.
-    homes: HashMap<*const Value, usize>,
+    root: &'a Value,
     anchors: HashMap<&'a str, Vec<&'a Value>>,
 }
 
 impl<'a> Names<'a> {
-    fn of(schema: &'a Value) -> Self {
-        let mut names = Self { resources: Vec::new(), homes: HashMap::new(), anchors: HashMap::new() };
-        // The validator's own, for what has no `$id`.
-        names.resources.push((Url::parse("json-schema:///").ok(), schema));
-        names.collect(schema, 0);
-        names
+    fn of(root: &'a Value) -> Result<Self, &'static str> {
+        let mut names = Self { root, anchors: HashMap::new() };
+        names.collect(root)?;
+        Ok(names)
     }
 
-    fn collect(&mut self, value: &'a Value, home: usize) {
-        let mut home = home;
+    fn collect(&mut self, value: &'a Value) -> Result<(), &'static str> {
         if let Value::Object(object) = value {
-            if let Some(id) = object.get("$id").and_then(Value::as_str) {
-                let base = self.resources[home].0.as_ref();
-                let mut uri = base.and_then(|base| base.join(id).ok());
-                uri.iter_mut().for_each(|uri| uri.set_fragment(None));
-                home = self.resources.len();
-                self.resources.push((uri, value));
+            if object.get("$id").is_some_and(Value::is_string) && !ptr::eq(value, self.root) {
+                return Err("it has an `$id` within it; refer to its parts by `#/$defs/...`");
             }
-            self.homes.insert(ptr::from_ref(value), home);
-            for anchor in ["$anchor", "$dynamicAnchor"].iter().filter_map(|key| object.get(*key)?.as_str()) {
+            if let Some(anchor) = object.get("$anchor").and_then(Value::as_str) {
                 self.anchors.entry(anchor).or_default().push(value);
             }
         }
-        contents(value).for_each(|(_, inner)| self.collect(inner, home));
+        contents(value).try_for_each(|(_, inner)| self.collect(inner))
     }
 
-    /// What a reference of `schema` may mean (RFC 3986 §5.2). A dynamic one means whichever of the anchors is outermost.
-    fn find(&self, schema: &Value, reference: &str) -> Result<Vec<&'a Value>, &'static str> {
-        let (document, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+    /// What a reference may mean; of an anchor that is there twice either.
+    fn find(&self, reference: &str) -> Result<Vec<&'a Value>, &'static str> {
+        let fragment = reference.strip_prefix('#').ok_or("it refers to another document")?;
         let decoded = percent_decoded(fragment).ok_or(NO_SCHEMA)?;
-        if !decoded.is_empty() && !decoded.starts_with('/') {
-            // Perhaps of too many resources, which makes the count too high.
-            return self.anchors.get(fragment).cloned().ok_or(NO_SCHEMA);
+        if decoded.is_empty() || decoded.starts_with('/') {
+            return at(self.root, &decoded).map(|found| vec![found]).ok_or(NO_SCHEMA);
         }
-        let home = self.homes.get(&ptr::from_ref(schema)).copied().unwrap_or_default();
-        let resource = if document.is_empty() { self.resources[home].1 } else { self.document(home, document)? };
-        at(resource, &decoded).map(|found| vec![found]).ok_or(NO_SCHEMA)
-    }
-
-    /// The drafts' own schemas, which the validator knows and nobody has counted, are other documents, too.
-    fn document(&self, home: usize, document: &str) -> Result<&'a Value, &'static str> {
-        let uri = self.resources[home].0.as_ref().and_then(|base| base.join(document).ok());
-        let is_it = |(known, _): &&(Option<Url>, &Value)| known.is_some() && *known == uri;
-        let found = self.resources.iter().skip(1).find(is_it);
-        found.map(|(_, resource)| *resource).ok_or("it refers to another document")
+        self.anchors.get(fragment).cloned().ok_or(NO_SCHEMA)
     }
 }
 
@@ -183,7 +152,7 @@ impl<'a> Graph<'a> {
         graph.number(schema);
         while let Some(schema) = graph.met.get(nodes.len()).copied() {
             let node = match schema {
-                Value::Object(keywords) => graph.node(schema, keywords, names)?,
+                Value::Object(keywords) => graph.node(keywords, names)?,
                 _ => Node::default(),
             };
             nodes.push(node);
@@ -204,14 +173,8 @@ impl<'a> Graph<'a> {
         number
     }
 
-    fn node(
-        &mut self,
-        schema: &Value,
-        keywords: &'a Map<String, Value>,
-        names: &Names<'a>,
-    ) -> Result<Node, &'static str> {
-        let asks_evaluated = EVALUATED.iter().any(|keyword| keywords.contains_key(*keyword));
-        let mut node = Node { asks_evaluated, ..Node::default() };
+    fn node(&mut self, keywords: &'a Map<String, Value>, names: &Names<'a>) -> Result<Node, &'static str> {
+        let mut node = Node::default();
         for (keyword, value) in keywords {
             match keyword.as_str() {
                 keyword if HERE.contains(&keyword) => node.here.push(self.number(value)),
@@ -227,13 +190,11 @@ impl<'a> Graph<'a> {
                     let named = contents(value).filter_map(|(key, schema)| Some((key?.to_owned(), schema)));
                     node.named.extend(named.map(|(key, schema)| (key, self.number(schema))));
                 }
-                keyword if REFERENCES.contains(&keyword) => {
-                    // The validator passes over an empty one.
-                    let reference = value.as_str().filter(|reference| !reference.is_empty());
-                    let meant =
-                        reference.map(|reference| names.find(schema, reference)).transpose()?.unwrap_or_default();
+                "$ref" => {
+                    let meant = names.find(value.as_str().unwrap_or_default())?;
                     node.here.extend(meant.into_iter().map(|schema| self.number(schema)));
                 }
+                keyword if REFUSED.contains(&keyword) => return Err(UNCOUNTED),
                 _ => {}
             }
         }
@@ -252,39 +213,16 @@ struct Taken {
 struct Count<'a> {
     nodes: &'a [Node],
     known: HashMap<(usize, *const Value), Taken>,
-    /// The same for finding out what was evaluated.
-    marked: HashMap<(usize, *const Value), Taken>,
 }
 
 impl<'a> Count<'a> {
     fn of(nodes: &'a [Node]) -> Self {
-        Self { nodes, known: HashMap::new(), marked: HashMap::new() }
-    }
-
-    fn key(number: usize, config: &Value) -> (usize, *const Value) {
-        let has_contents = config.is_object() || config.is_array();
-        (number, if has_contents { ptr::from_ref(config) } else { ptr::null() })
-    }
-
-    /// What has the schema evaluated? Each one that it applies here is applied again, and asked the same.
-    fn mark(&mut self, number: usize, config: &Value, depth: usize) -> Result<Taken, &'static str> {
-        let key = Self::key(number, config);
-        if let Some(taken) = self.marked.get(&key) {
-            return Ok(*taken);
-        }
-        let nodes = self.nodes;
-        let Some(node) = nodes.get(number) else { return Err(NO_SCHEMA) };
-        let mut taken = Taken { steps: 1, depth: 0 };
-        for inner in &node.here {
-            taken.add(self.apply(*inner, config, depth + 1)?)?;
-            taken.add(self.mark(*inner, config, depth + 1)?)?;
-        }
-        self.marked.insert(key, taken);
-        Ok(taken)
+        Self { nodes, known: HashMap::new() }
     }
 
     fn apply(&mut self, number: usize, config: &Value, depth: usize) -> Result<Taken, &'static str> {
-        let key = Self::key(number, config);
+        let has_contents = config.is_object() || config.is_array();
+        let key = (number, if has_contents { ptr::from_ref(config) } else { ptr::null() });
         let known = self.known.get(&key).copied();
         if depth + known.map_or(0, |taken| taken.depth) > MAX_DEPTH {
             return Err(TOO_DEEP);
@@ -302,9 +240,6 @@ impl<'a> Count<'a> {
             for inner in key.and_then(|key| node.named.get(key)).into_iter().chain(&node.below) {
                 taken.add(self.apply(*inner, value, depth + 1)?)?;
             }
-        }
-        if node.asks_evaluated {
-            taken.add(self.mark(number, config, depth + 1)?)?;
         }
         self.known.insert(key, taken);
         if self.known.len() as u64 > MAX_STEPS { Err(TOO_MANY) } else { Ok(taken) }
