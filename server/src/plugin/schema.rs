@@ -186,8 +186,8 @@ mod tests {
         let allowed = ConfigSchema::parse(&chain(40, |it| format!(r#"{{"allOf":[{it}]}}"#))).unwrap();
         assert_eq!((allowed.faults("{}").len(), allowed.faults("1").len()), (0, 1));
         for (schema, why) in [
-            (chain(40, |it| format!(r#"{{"allOf":[{it},{it}]}}"#)), "a million steps"),
-            (chain(40, |it| format!(r#"{{"not":{it},"dependentSchemas":{{"a":{it}}}}}"#)), "a million steps"),
+            (chain(40, |it| format!(r#"{{"allOf":[{it},{it}]}}"#)), "200,000 steps"),
+            (chain(40, |it| format!(r#"{{"not":{it},"dependentSchemas":{{"a":{it}}}}}"#)), "200,000 steps"),
             (chain(3000, |it| format!(r#"{{"allOf":[{it}]}}"#)), "too many schemas"),
             (br##"{"anyOf":[{"$ref":"#"},{"$ref":"#"}]}"##.to_vec(), "it refers to itself"),
             (br##"{"$anchor":"a","if":{"$ref":"#a"}}"##.to_vec(), "it refers to itself"),
@@ -221,8 +221,15 @@ mod tests {
         for (schema, why) in [
             (r#"{"properties":{"a":{"items":{"unevaluatedProperties":false}}}}"#, "unevaluatedProperties"),
             (r##"{"$ref":"#/$defs/a","$defs":{"a":{"unevaluatedItems":false}}}"##, "additionalProperties and $ref"),
-            (r##"{"$dynamicAnchor":"a","items":{"$dynamicRef":"#a"}}"##, "$dynamicRef"),
-            (r#"{"$id":"https://a/b","$defs":{"c":{"$id":"c"}}}"#, "an `$id` within it"),
+            (r##"{"items":{"$dynamicRef":"#a"}}"##, "$dynamicRef"),
+            (r#"{"$id":"https://a/b","$defs":{"c":{"$id":"c"}}}"#, "an `$id` or `$schema` within it"),
+            (
+                r#"{"properties":{"s":{"$schema":"http://json-schema.org/draft-04/schema#","id":"http://q/"}}}"#,
+                "`$schema`",
+            ),
+            (r##"{"$defs":{"a":{"$anchor":"x"},"b":{"$dynamicAnchor":"x"}},"$ref":"#x"}"##, "`$dynamicAnchor`"),
+            (r##"{"$defs":{"a":{"$anchor":"x"},"b":{"$anchor":"x"}},"$ref":"#x"}"##, "`$anchor` twice"),
+            (r##"{"x":[[true]],"allOf":[{"$ref":"#/x/00/0"}]}"##, "not in it"),
             (r#"{"$id":"https://a/b","allOf":[{"$ref":"https://a/b#/$defs/c"}],"$defs":{"c":{}}}"#, "another document"),
         ] {
             let refused = ConfigSchema::parse(schema.as_bytes()).unwrap_err();
@@ -251,12 +258,32 @@ mod tests {
         }
     }
 
+    /// Each of them is an error of its own, all of which there are before the first is told.
+    #[test]
+    fn what_a_schema_lists_is_counted_as_well() {
+        let names: Vec<String> = (0..3000).map(|number| format!(r#""n{number}""#)).collect();
+        let required = format!(r#"{{"items":{{"required":[{}]}}}}"#, names.join(","));
+        let required = ConfigSchema::parse(required.as_bytes()).unwrap();
+        assert_eq!(required.faults("[{}]").len(), MAX_FAULTS);
+        let many = format!("[{}]", vec!["{}"; 100].join(","));
+        assert!(required.faults(&many)[0].contains("200,000 steps"), "{:?}", required.faults(&many)[0]);
+        for keyword in ["enum", "const", "not"] {
+            let leaf = if keyword == "not" {
+                format!(r#"{{"enum":[{}]}}"#, names.join(","))
+            } else {
+                format!("[{}]", names.join(","))
+            };
+            let schema = chain(7, |it| format!(r#"{{"allOf":[{it},{it}],"{keyword}":{leaf}}}"#));
+            assert!(ConfigSchema::parse(&schema).unwrap_err().contains("200,000 steps"), "{keyword}");
+        }
+    }
+
     #[test]
     fn a_recursive_schema_that_doubles_is_used_for_a_shallow_config_only() {
         let schema = br##"{"properties":{"a":{"allOf":[{"$ref":"#"},{"$ref":"#"}]}}}"##;
         let schema = ConfigSchema::parse(schema).unwrap();
         let config = |depth: usize| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
         assert!(schema.faults(&config(8)).is_empty());
-        assert!(schema.faults(&config(60))[0].contains("a million steps"));
+        assert!(schema.faults(&config(60))[0].contains("200,000 steps"));
     }
 }

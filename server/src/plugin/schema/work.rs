@@ -9,15 +9,15 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::ptr;
 
-/// The most schemas that are applied to one config, each counted as often as it is applied. It takes the validator about a
-/// second; a schema of the largest size without references has less than a tenth of it.
-const MAX_STEPS: u64 = 1_000_000;
+/// The most schemas that are applied to one config, each counted as often as it is applied. It takes the validator less than a
+/// second and a hundred megabytes; a schema of the largest size without references has a quarter of it.
+const MAX_STEPS: u64 = 200_000;
 /// How many schemas may be within each other while one is applied: the validator calls itself for each.
 const MAX_DEPTH: usize = 512;
-/// References to one name may mean several schemas.
+/// In all.
 const MAX_EDGES: usize = 500_000;
 
-const TOO_MANY: &str = "it takes more than a million steps";
+const TOO_MANY: &str = "it takes more than 200,000 steps";
 const TOO_DEEP: &str = "it refers to itself without going into the config, or through too many schemas";
 const NO_SCHEMA: &str = "it refers to what is not in it";
 const UNCOUNTED: &str = "it uses unevaluatedItems, unevaluatedProperties, $dynamicRef or $recursiveRef, whose work is not bounded; \
@@ -32,6 +32,8 @@ const MAPS_HERE: [&str; 2] = ["dependentSchemas", "dependencies"];
 /// Keywords whose schema or list of schemas is applied to what is in the value.
 const BELOW: [&str; 6] =
     ["items", "prefixItems", "additionalItems", "contains", "additionalProperties", "propertyNames"];
+/// Keywords of which each value within may make a comparison, or be in an error.
+const LISTED: [&str; 6] = ["required", "dependentRequired", "dependencies", "enum", "const", "not"];
 /// Keywords with which the validator compiles or applies a schema anew for every way that leads to it, which is not counted.
 const REFUSED: [&str; 4] = ["unevaluatedItems", "unevaluatedProperties", "$dynamicRef", "$recursiveRef"];
 
@@ -44,6 +46,8 @@ struct Node {
     named: HashMap<String, usize>,
     /// To what is in the value.
     below: Vec<usize>,
+    /// What it compares with, or tells of, by itself: one error for each missing key, a copy of what must not be.
+    own: u64,
 }
 
 /// The schemas that can be reached from the root, which is the first.
@@ -75,7 +79,7 @@ impl Work {
 /// What references can name.
 struct Names<'a> {
     root: &'a Value,
-    anchors: HashMap<&'a str, Vec<&'a Value>>,
+    anchors: HashMap<&'a str, &'a Value>,
 }
 
 impl<'a> Names<'a> {
@@ -87,24 +91,26 @@ impl<'a> Names<'a> {
 
     fn collect(&mut self, value: &'a Value) -> Result<(), &'static str> {
         if let Value::Object(object) = value {
-            if object.get("$id").is_some_and(Value::is_string) && !ptr::eq(value, self.root) {
-                return Err("it has an `$id` within it; refer to its parts by `#/$defs/...`");
+            let has = |key: &str| object.get(key).is_some_and(Value::is_string);
+            if (has("$id") || has("$schema")) && !ptr::eq(value, self.root) {
+                return Err("it has an `$id` or `$schema` within it; refer to its parts by `#/$defs/...`");
             }
-            if let Some(anchor) = object.get("$anchor").and_then(Value::as_str) {
-                self.anchors.entry(anchor).or_default().push(value);
+            let anchor = object.get("$anchor").and_then(Value::as_str);
+            if has("$dynamicAnchor") || anchor.is_some_and(|anchor| self.anchors.insert(anchor, value).is_some()) {
+                return Err("it has a `$dynamicAnchor`, or one `$anchor` twice");
             }
         }
         contents(value).try_for_each(|(_, inner)| self.collect(inner))
     }
 
-    /// What a reference may mean; of an anchor that is there twice either.
-    fn find(&self, reference: &str) -> Result<Vec<&'a Value>, &'static str> {
+    /// What a reference means.
+    fn find(&self, reference: &str) -> Result<&'a Value, &'static str> {
         let fragment = reference.strip_prefix('#').ok_or("it refers to another document")?;
         let decoded = percent_decoded(fragment).ok_or(NO_SCHEMA)?;
         if decoded.is_empty() || decoded.starts_with('/') {
-            return at(self.root, &decoded).map(|found| vec![found]).ok_or(NO_SCHEMA);
+            return at(self.root, &decoded).ok_or(NO_SCHEMA);
         }
-        self.anchors.get(fragment).cloned().ok_or(NO_SCHEMA)
+        self.anchors.get(fragment).copied().ok_or(NO_SCHEMA)
     }
 }
 
@@ -112,7 +118,8 @@ impl<'a> Names<'a> {
 fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
     pointer.split('/').skip(1).try_fold(value, |value, token| match value {
         Value::Object(object) => object.get(&token.replace("~1", "/").replace("~0", "~")),
-        Value::Array(items) => items.get(token.parse::<usize>().ok()?),
+        // One spelling of each (RFC 6901 §4): the validator compiles what is behind another one anew.
+        Value::Array(items) => items.get(token.parse::<usize>().ok().filter(|index| index.to_string() == token)?),
         _ => None,
     })
 }
@@ -136,6 +143,11 @@ fn contents(value: &Value) -> Box<dyn Iterator<Item = (Option<&str>, &Value)> + 
         Value::Array(items) => Box::new(items.iter().map(|value| (None, value))),
         _ => Box::new(std::iter::empty()),
     }
+}
+
+/// How many values there are.
+fn size(value: &Value) -> u64 {
+    1 + contents(value).map(|(_, inner)| size(inner)).sum::<u64>()
 }
 
 /// Numbers schemas as they are met.
@@ -176,6 +188,9 @@ impl<'a> Graph<'a> {
     fn node(&mut self, keywords: &'a Map<String, Value>, names: &Names<'a>) -> Result<Node, &'static str> {
         let mut node = Node::default();
         for (keyword, value) in keywords {
+            if LISTED.contains(&keyword.as_str()) {
+                node.own += size(value);
+            }
             match keyword.as_str() {
                 keyword if HERE.contains(&keyword) => node.here.push(self.number(value)),
                 keyword if LISTS_HERE.contains(&keyword) || MAPS_HERE.contains(&keyword) => {
@@ -191,8 +206,7 @@ impl<'a> Graph<'a> {
                     node.named.extend(named.map(|(key, schema)| (key, self.number(schema))));
                 }
                 "$ref" => {
-                    let meant = names.find(value.as_str().unwrap_or_default())?;
-                    node.here.extend(meant.into_iter().map(|schema| self.number(schema)));
+                    node.here.push(self.number(names.find(value.as_str().unwrap_or_default())?));
                 }
                 keyword if REFUSED.contains(&keyword) => return Err(UNCOUNTED),
                 _ => {}
@@ -232,7 +246,10 @@ impl<'a> Count<'a> {
         }
         let nodes = self.nodes;
         let Some(node) = nodes.get(number) else { return Err(NO_SCHEMA) };
-        let mut taken = Taken { steps: 1, depth: 0 };
+        let mut taken = Taken { steps: 1 + node.own, depth: 0 };
+        if taken.steps > MAX_STEPS {
+            return Err(TOO_MANY);
+        }
         for inner in &node.here {
             taken.add(self.apply(*inner, config, depth + 1)?)?;
         }
