@@ -303,8 +303,8 @@ impl Builder {
         let ledgers = std::mem::take(&mut plugins.ledgers);
         let generation = foundation.raise(config, plugins, secrets, None).await?;
         foundation.supervision.ledgers.install(ledgers);
-        for plugin in sync::abandoned(foundation.store.as_ref(), &generation.served.core.syncs).await? {
-            tracing::warn!("{}", sync::abandoned_warning(&plugin));
+        for warning in sync::warnings(&generation.served.core).await? {
+            tracing::warn!("{warning}");
         }
         last_run::remember(foundation.store.as_ref(), &generation.registry).await?;
         if mode == Mode::Real {

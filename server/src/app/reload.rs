@@ -127,8 +127,7 @@ impl App {
         let (sinks, ledgers) = (std::mem::take(&mut loaded.sinks), std::mem::take(&mut loaded.ledgers));
         let before_it = Before { core: &before.served.core, has_changed: &|name: &str| has_changed(&changes, name) };
         let generation = self.foundation.raise(config, loaded, secrets, Some(before_it)).await?;
-        let abandoned = sync::abandoned(self.foundation.store.as_ref(), &generation.served.core.syncs).await;
-        warnings.extend(abandoned.map_err(StartError::from)?.iter().map(|plugin| sync::abandoned_warning(plugin)));
+        warnings.extend(sync::warnings(&generation.served.core).await.map_err(StartError::from)?);
         let sinks = self.foundation.events.prepare(sinks).await.map_err(StartError::from)?;
         self.foundation.keys.reconfigure(key_options(&generation.config)).await?;
         let (clients_added, clients_removed) = clients(&before.config, &generation.config);

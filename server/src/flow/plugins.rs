@@ -12,9 +12,6 @@ use crate::store::{Batch, CommitError, Store, StoreError, record, record::Record
 use serde::Serialize;
 use std::sync::Arc;
 
-/// Names in one step of a scan.
-const STEP: usize = 64;
-
 /// How a plugin is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PluginInfo {
@@ -116,16 +113,8 @@ pub async fn set_disabled(core: &Core, name: &str, disabled: bool) -> Result<(),
 /// # Errors
 /// When the store cannot answer.
 pub async fn read(store: &dyn Store, switches: &Switches) -> Result<(), StoreError> {
-    let (prefix, mut after) = (DisabledPlugin::key(&[]), None);
-    loop {
-        let found = store.scan(&prefix, after.as_ref(), STEP).await?;
-        let name = |parts: Vec<Vec<u8>>| String::from_utf8(parts.into_iter().nth(1)?).ok();
-        for name in found.iter().filter_map(|(key, _)| name(record::parts(key)?)) {
-            switches.set_off(&name, true);
-        }
-        match found.into_iter().nth(STEP - 1) {
-            Some((last, _)) => after = Some(last),
-            None => return Ok(()),
-        }
+    for name in record::names::<DisabledPlugin>(store).await? {
+        switches.set_off(&name, true);
     }
+    Ok(())
 }

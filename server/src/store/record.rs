@@ -109,6 +109,26 @@ pub async fn load<R: Record>(store: &dyn Store, key: &Key) -> Result<Option<Load
     }
 }
 
+/// Keys in one step of [`names`].
+const STEP: usize = 64;
+
+/// The first part, behind the table, of the keys of all records of a kind: for tables that are named by something, and small.
+///
+/// # Errors
+/// When the engine cannot answer.
+pub async fn names<R: Record>(store: &dyn Store) -> Result<Vec<String>, StoreError> {
+    let (prefix, mut after, mut names) = (R::key(&[]), None, Vec::new());
+    loop {
+        let found = store.scan(&prefix, after.as_ref(), STEP).await?;
+        let name = |key: &Key| String::from_utf8(parts(key)?.into_iter().nth(1)?).ok();
+        names.extend(found.iter().filter_map(|(key, _)| name(key)));
+        match found.into_iter().nth(STEP - 1) {
+            Some((last, _)) => after = Some(last),
+            None => return Ok(names),
+        }
+    }
+}
+
 impl Batch {
     /// Sets `key` to `record`.
     ///
@@ -155,6 +175,21 @@ mod tests {
     fn parts_come_back_as_they_went_in() {
         let key = Sample::key(&[b"a\0\x01", b"", b"\xFF"]);
         assert_eq!(parts(&key).unwrap(), [b"sample".to_vec(), b"a\0\x01".to_vec(), vec![], b"\xFF".to_vec()]);
+    }
+
+    /// More than a scan gives at once, and as many.
+    #[tokio::test]
+    async fn every_name_is_found() {
+        let store = crate::store::memory::MemoryStore::new(std::sync::Arc::new(crate::clock::SystemClock::new()));
+        for count in [0, STEP, STEP + 1] {
+            let expected: Vec<String> = (0..count).map(|number| format!("{number:03}")).collect();
+            for name in &expected {
+                let sample = Sample { name: name.clone() };
+                let batch = Batch::new().put_record(Sample::key(&[name.as_bytes(), b"x"]), &sample, None).unwrap();
+                store.commit(batch).await.unwrap();
+            }
+            assert_eq!(names::<Sample>(&store).await.unwrap(), expected);
+        }
     }
 
     #[test]

@@ -20,8 +20,7 @@ use crate::config::model::SyncEntry;
 use crate::oauth::error::OAuthError;
 use crate::oauth::family::AccountRef;
 use crate::plugin::{AccountSource, chain};
-use crate::store::record::Record;
-use crate::store::{Store, StoreError, Version, record};
+use crate::store::{StoreError, Version, record};
 use pintle_plugin_api::{Account, AccountChange, PluginError, SourcePage};
 use records::{Run, SyncState, SyncedAccount, account_key, state_key};
 use std::collections::BTreeMap;
@@ -125,31 +124,20 @@ pub async fn demand(core: &Core, account: &AccountRef) -> Result<(), OAuthError>
     Err(OAuthError::invalid_grant("user name or password is wrong").because(WITHDRAWN))
 }
 
-/// Plugins whose accounts were synced once and are not any more: what a sync has ended may be used again where the backend
-/// accepts it.
+/// What an operator is told of plugins whose accounts were synced once and are not any more.
 ///
 /// # Errors
 /// When the store cannot answer.
-pub async fn abandoned(store: &dyn Store, syncs: &[NamedSource]) -> Result<Vec<String>, StoreError> {
-    let (prefix, mut after, mut found) = (SyncState::key(&[]), None, Vec::new());
-    loop {
-        let page = store.scan(&prefix, after.as_ref(), PAGE as usize).await?;
-        let Some((last, _)) = page.last() else { return Ok(found) };
-        after = Some(last.clone());
-        for (key, _) in &page {
-            let plugin = record::parts(key).and_then(|parts| String::from_utf8(parts.into_iter().nth(1)?).ok());
-            found.extend(plugin.filter(|plugin| !syncs.iter().any(|source| source.entry.plugin == *plugin)));
-        }
-    }
-}
-
-/// What an operator is told of such a plugin.
-#[must_use]
-pub fn abandoned_warning(plugin: &str) -> String {
-    format!(
-        "users.sync: the accounts of `{plugin}` are not synced any more: those that the sync has ended can log in again \
-         where `{plugin}` accepts them"
-    )
+pub async fn warnings(core: &Core) -> Result<Vec<String>, StoreError> {
+    let mut plugins = record::names::<SyncState>(core.store.as_ref()).await?;
+    plugins.retain(|plugin| find(core, plugin).is_none());
+    let warning = |plugin: &String| {
+        format!(
+            "users.sync: the accounts of `{plugin}` are not synced any more: those that the sync has ended can log in \
+             again where `{plugin}` accepts them"
+        )
+    };
+    Ok(plugins.iter().map(warning).collect())
 }
 
 /// A plugin's state, and the version that it was read at.
