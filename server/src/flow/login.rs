@@ -124,29 +124,16 @@ async fn conclude(
         core.metrics.plugin_call(&step.backend, "user-verifier", plugin_outcome(fault), step.took);
         call.trail.reasoned_verdict(&step.backend, step.verdict.name(), step.took, step.reason);
     }
-    let withdrawn = match &outcome {
-        ChainOutcome::Accepted { backend, accepted } => is_withdrawn(core, backend, accepted).await,
-        _ => Ok(false),
-    };
-    let refuse = |admission, name, why| refuse(core, floor_ms, admission, name, why);
-    match withdrawn {
-        Ok(false) => core.metrics.login(counted(&outcome)),
-        // Refused as a wrong password is, as late and as often, or the answer would tell that this one is right.
-        Ok(true) => {
-            core.metrics.login(LoginOutcome::Rejected);
-            call.trail.note(|facts| facts.username = Some(username.to_owned()));
-            if let ChainOutcome::Accepted { backend, .. } = &outcome {
-                let why = Some(sync::WITHDRAWN.to_owned());
-                call.trail.reasoned_verdict(backend, "withdrawn", Duration::ZERO, why);
-            }
-            return refuse(admission, TypedName::Known, sync::WITHDRAWN.to_owned()).await;
-        }
+    let outcome = match without_withdrawn(core, call, outcome).await {
+        Ok(outcome) => outcome,
         Err(error) => {
             core.metrics.login(LoginOutcome::Unavailable);
             admission.abandoned();
             return Err(error.into());
         }
-    }
+    };
+    core.metrics.login(counted(&outcome));
+    let refuse = |admission, name, why| refuse(core, floor_ms, admission, name, why);
     match outcome {
         ChainOutcome::Accepted { backend, accepted } => {
             // Where the failures cannot be forgotten the login is still right.
@@ -181,10 +168,16 @@ async fn conclude(
     }
 }
 
-/// Whether a sync has ended the account since.
-async fn is_withdrawn(core: &Core, backend: &str, accepted: &Accepted) -> Result<bool, StoreError> {
-    let account = AccountRef { backend: backend.to_owned(), id: accepted.account.id.clone() };
-    Ok(!sync::permits(core, &account).await?)
+/// An account that a sync has ended since is rejected, or the answer would tell that the password is right.
+async fn without_withdrawn(core: &Core, call: &Call, outcome: ChainOutcome) -> Result<ChainOutcome, StoreError> {
+    let ChainOutcome::Accepted { backend, accepted } = &outcome else { return Ok(outcome) };
+    let account = AccountRef { backend: backend.clone(), id: accepted.account.id.clone() };
+    if sync::permits(core, &account).await? {
+        return Ok(outcome);
+    }
+    let reason = sync::WITHDRAWN.to_owned();
+    call.trail.reasoned_verdict(backend, "withdrawn", Duration::ZERO, Some(reason.clone()));
+    Ok(ChainOutcome::Rejected { backend: Some(account.backend), reason })
 }
 
 /// Ends a try that failed, not before the floor: until then it is in flight, so that those who wait for it do not learn

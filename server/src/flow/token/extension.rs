@@ -39,9 +39,7 @@ pub async fn exchange(
     let reference = AccountRef { backend: named.name.clone(), id: account.id.clone() };
     let identity = identity::ensure(core, &reference, &account).await?;
     if !sync::permits(core, &reference).await? {
-        return Err(
-            OAuthError::invalid_grant("the account may not log in").because("the sync knows it as gone or disabled")
-        );
+        return Err(OAuthError::invalid_grant("the account may not log in").because(sync::WITHDRAWN));
     }
     if identity.revoked_at_ms > started_ms {
         return Err(OAuthError::invalid_grant("the account's tokens were revoked").because("during the exchange"));
