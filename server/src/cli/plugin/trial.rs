@@ -6,7 +6,7 @@ use crate::cli::exit::Failure;
 use crate::cli::open::Opening;
 use crate::cli::text;
 use pintle::config::model::PluginSource;
-use pintle::plugin::bundle::{BundleSignature, Code};
+use pintle::plugin::bundle::{Bundle, Code};
 use pintle::plugin::trial::{Figure, Trial, TrialFixtures, bench as time};
 use pintle_plugin_api::conformance::Report;
 use serde_json::{Value, json};
@@ -17,8 +17,9 @@ use tokio::runtime::Runtime;
 /// Runs the conformance kit and prints its report.
 pub fn test(open: &Opening, json: bool, options: PluginTrial) -> Result<(), Failure> {
     let runtime = runtime()?;
-    let signers = signers(&options.file)?;
-    let (file, trial) = (options.file.clone(), prepare(open, options, &runtime)?);
+    let bundle = bundle(&options.file)?;
+    let signers = bundle.as_ref().map(|bundle| signers(&options.file, bundle)).transpose()?;
+    let (file, trial) = (options.file.clone(), prepare(open, options, bundle.as_ref(), &runtime)?);
     let report = trial.run();
     if json {
         text::print_json(&as_json(&report, trial.sha256(), &signers.unwrap_or_default()));
@@ -34,7 +35,8 @@ pub fn test(open: &Opening, json: bool, options: PluginTrial) -> Result<(), Fail
 /// Times the functions and prints a table.
 pub fn bench(open: &Opening, json: bool, options: PluginTrial) -> Result<(), Failure> {
     let runtime = runtime()?;
-    let trial = prepare(open, options, &runtime)?;
+    let bundle = bundle(&options.file)?;
+    let trial = prepare(open, options, bundle.as_ref(), &runtime)?;
     let figures = time(&trial).map_err(Failure::refused)?;
     if json {
         let figures = serde_json::to_value(&figures).map_err(Failure::unavailable)?;
@@ -52,8 +54,9 @@ fn runtime() -> Result<Runtime, Failure> {
     runtime.map_err(|cause| Failure::unavailable(format!("cannot start the threads: {cause}")))
 }
 
-fn prepare(open: &Opening, options: PluginTrial, runtime: &Runtime) -> Result<Trial, Failure> {
-    if !options.native && is_native(&options.file)? {
+/// - `bundle`: the file, where it is one
+fn prepare(open: &Opening, options: PluginTrial, bundle: Option<&Bundle>, runtime: &Runtime) -> Result<Trial, Failure> {
+    if !options.native && is_native(&options.file, bundle) {
         return Err(super::check::native_unsaid());
     }
     let fixtures = match &options.fixtures {
@@ -73,27 +76,28 @@ fn prepare(open: &Opening, options: PluginTrial, runtime: &Runtime) -> Result<Tr
     Trial::new(&options.file, fixtures, clock, entropy, runtime.handle().clone()).map_err(Failure::refused)
 }
 
-/// Whether the file's code would run with the caller's rights. A file that is no plugin's is refused later.
-fn is_native(path: &Path) -> Result<bool, Failure> {
-    Ok(match PluginSource::of_file(path.to_owned()) {
-        Some(PluginSource::Native(_)) => true,
-        Some(PluginSource::Bundle(path)) => matches!(file::read(&path)?.code(), Code::Libraries),
-        Some(PluginSource::Wasm(_) | PluginSource::Builtin(_)) | None => false,
-    })
+/// The file as a bundle; none where it is none by its name.
+fn bundle(path: &Path) -> Result<Option<Bundle>, Failure> {
+    match PluginSource::of_file(path.to_owned()) {
+        Some(PluginSource::Bundle(path)) => file::read(&path).map(Some),
+        _ => Ok(None),
+    }
 }
 
-/// The ids of the keys that have signed a bundle; none where the file is no bundle. Whether they are trusted is for the
-/// operator to say, but what was changed after it was signed is not even tried.
-fn signers(path: &Path) -> Result<Option<Vec<String>>, Failure> {
-    let Some(PluginSource::Bundle(path)) = PluginSource::of_file(path.to_owned()) else { return Ok(None) };
-    let bundle = file::read(&path)?;
-    let (valid, invalid): (Vec<&BundleSignature>, Vec<&BundleSignature>) =
-        bundle.signatures().iter().partition(|it| bundle.is_signed(it));
-    if let Some(invalid) = invalid.first() {
+/// Whether the file's code would run with the caller's rights. A file that is no plugin's is refused later.
+fn is_native(path: &Path, bundle: Option<&Bundle>) -> bool {
+    let is_library = matches!(PluginSource::of_file(path.to_owned()), Some(PluginSource::Native(_)));
+    bundle.map_or(is_library, |bundle| matches!(bundle.code(), Code::Libraries))
+}
+
+/// The ids of the keys that have signed a bundle. Whether they are trusted is for the operator to say, but what was changed
+/// after it was signed is not even tried.
+fn signers(path: &Path, bundle: &Bundle) -> Result<Vec<String>, Failure> {
+    if let Some(invalid) = bundle.signatures().iter().find(|signature| !bundle.is_signed(signature)) {
         let why = format!("it was changed: the signature of {} is not one of it", invalid.key.id());
         return Err(Failure::refused(format!("{}: {why}", path.display())));
     }
-    Ok(Some(valid.into_iter().map(|signature| signature.key.id()).collect()))
+    Ok(bundle.signatures().iter().map(|signature| signature.key.id()).collect())
 }
 
 fn signed(signers: &[String]) -> String {
@@ -134,7 +138,7 @@ mod tests {
     use super::*;
     use pintle::entropy::SystemEntropy;
     use pintle::keys::vendor::VendorKey;
-    use pintle::plugin::bundle::{Bundle, Part};
+    use pintle::plugin::bundle::Part;
     use std::collections::BTreeMap;
 
     #[test]
@@ -146,7 +150,8 @@ mod tests {
         let path = folder.path().join("erp.pintle");
         let signers_of = |bytes: &[u8]| {
             std::fs::write(&path, bytes).unwrap();
-            signers(&path)
+            let read = super::bundle(&path)?;
+            read.map(|bundle| signers(&path, &bundle)).transpose()
         };
         assert_eq!(signers_of(&bundle.to_bytes()).unwrap(), Some(Vec::new()));
         bundle.sign(&key).unwrap();
@@ -157,7 +162,7 @@ mod tests {
         bytes[at] ^= 1;
         let refused = signers_of(&bytes).unwrap_err().to_string();
         assert!(refused.contains(&format!("it was changed: the signature of {id} is not one of it")), "{refused}");
-        assert_eq!(signers(Path::new("erp.wasm")).unwrap(), None);
+        assert!(super::bundle(Path::new("erp.wasm")).unwrap().is_none());
     }
 
     #[test]
