@@ -82,8 +82,7 @@ fn faults(error: &ValidationError<'_>) -> Vec<String> {
         ValidationErrorKind::Required { property: Value::String(name) } => {
             vec![fault(pointer, Some(name), "is missing, and required by the plugin's schema")]
         }
-        ValidationErrorKind::AdditionalProperties { unexpected }
-        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
             unexpected.iter().map(|name| fault(pointer, Some(name), "the plugin's schema knows no such key")).collect()
         }
         // Also for the keys of an object that may have none: the whole of it is meant then.

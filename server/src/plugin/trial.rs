@@ -68,8 +68,8 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Prepares a trial of `path`, a `.pintle`, `.wasm`, `.so`, `.dylib` or `.dll`. Compiled components go to a folder of their own
-    /// among the temporary files, which is removed with the trial.
+    /// Prepares a trial of `path`, a `.pintle`, `.wasm`, `.so`, `.dylib` or `.dll`. Compiled components go to a folder of
+    /// their own among the temporary files, which is removed with the trial.
     ///
     /// # Errors
     /// See [`TrialError`].

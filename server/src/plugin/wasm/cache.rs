@@ -15,7 +15,7 @@ const CHECKSUM_BYTES: usize = 4;
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// Where compiled components are looked for, and kept.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) struct Folders {
     /// Is read only.
     pub(super) known: Option<PrivateDir>,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// One call's.
+/// A store's, for one call after the other.
 #[derive(Clone, Debug)]
 pub(super) struct CpuClock(Arc<Figures>);
 
@@ -21,6 +21,11 @@ impl CpuClock {
     /// Nothing is computed yet.
     pub(super) fn new() -> Self {
         Self(Arc::new(Figures { began: now(), resumed: AtomicU64::new(0), spent: AtomicU64::new(0) }))
+    }
+
+    /// Another call: nothing is computed yet.
+    pub(super) fn reset(&self) {
+        self.0.spent.store(0, Relaxed);
     }
 
     /// `guest`, on this clock while it runs: not while it waits, for whatever that is, or has let others run.

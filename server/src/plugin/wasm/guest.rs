@@ -1,6 +1,5 @@
 //! Instances: made for one call, or kept for a bounded number of calls, never shared by two.
 
-use super::cpu::CpuClock;
 use super::engine::Ticker;
 use super::room::Room;
 use super::state::State;
@@ -125,7 +124,7 @@ impl Guests {
 
 /// Gives a store its call, and a CPU time of its own.
 fn begin(store: &mut Store<State>, host: Arc<CallHost>) {
-    store.data_mut().cpu = CpuClock::new();
+    store.data().cpu.reset();
     store.data_mut().memory.refused = false;
     store.data_mut().host = Some(host);
     store.set_epoch_deadline(1);
